@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,29 @@ def test_a_picture_from_a_file_is_read(page: Page) -> None:
     expect(page.get_by_label("Program").first).to_contain_text("--data-binary '@drawing-")
 
 
-def test_a_file_that_is_no_picture_is_refused_in_the_server_s_words(browser: Browser, url: str, tmp_path: Path) -> None:
-    text = tmp_path / "notes.png"
-    text.write_text("no picture", encoding="utf-8")
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("notes.png", "no picture", "This is not a picture, or a damaged one. Choose a PNG, JPEG, "),
+        ("notes.txt", "no picture", "This is not a picture. Choose a PNG, JPEG, "),
+        ("notes", "", "This file is empty. Choose a PNG, JPEG, "),
+        ("notes.pdf", "%PDF-1.7", "The file is a PDF, not an image"),
+    ],
+)
+def test_a_file_that_is_no_picture_is_refused_in_words_for_a_person(
+    browser: Browser, url: str, tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    text = tmp_path / name
+    text.write_text(content, encoding="utf-8")
     with window(browser, url, expected="415|422|400") as page:
         page.goto("/#/draw")
         expect(page.locator(".predictions .reading output")).to_have_text("3")
         page.get_by_label("A picture from a file").set_input_files(text)
-        expect(page.locator("#draw-problem")).to_contain_text("image")
+        expect(page.locator("#draw-problem")).to_contain_text(said)
+        expect(page.locator("#draw-problem")).not_to_contain_text(
+            re.compile("content-type|multipart|bytes", re.IGNORECASE)
+        )
+        expect(page.locator(".pad .note")).to_have_text(f"{name} was not read.")
         expect(page.locator(".predictions")).to_have_count(0)  # the answer to another picture
         page.get_by_role("button", name="seven").click()
         expect(page.locator(".predictions .reading output")).to_have_text("7")

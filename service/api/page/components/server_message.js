@@ -45,10 +45,24 @@ const ITEM = /^[a-z_]+\[\d+\]: (?=')/;
 /** Remedies for programs: a page sends one request for what one writes. */
 const FOR_PROGRAMS = /^send (several requests|it in parts|less|it without split)$/;
 
+const PICTURES = 'Choose a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF.';
+/** Messages about what a person took for a picture, which name forms that programs send.
+ * @type {[RegExp, string][]} */
+const ABOUT_PICTURES = [
+  [/^content-type .* is not supported; send .*$/, `This is not a picture. ${PICTURES}`],
+  [/^the bytes are not an image of a known format; .*$/, `This is not a picture, or a damaged one. ${PICTURES}`],
+  [/^(the body is empty|the image has no bytes); .*$/, `This file is empty. ${PICTURES}`],
+  [/^the image is HEIC, which is read only where .*$/, 'This picture is HEIC, which this server does not read. Choose a PNG or JPEG of it.'],
+];
+/** What names a package is for whoever runs the server. */
+const PACKAGE = /pip install/;
+
 /** @param {string} message of the server
  * @returns {{ text: string, whole: string | null }} text: sentences that name no setting. whole: the message, where it names one */
 export function forPerson(message) {
   const bare = message.replace(ITEM, '');
+  const picture = ABOUT_PICTURES.find(([pattern]) => pattern.test(bare));
+  if (picture) return { text: picture[1], whole: PACKAGE.test(bare) ? sentence(bare) : null };
   const variable = VARIABLE.exec(bare)?.[0];
   if (!variable) return { text: sentence(bare), whole: null };
   const clauses = bare.replace(/\s*\([^()]*LECTERN_[^()]*\)/g, '').split('; ')

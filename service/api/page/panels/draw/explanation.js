@@ -11,10 +11,10 @@ import { NetworkInput } from './network_input.js';
 const PAUSE_MS = 150;
 
 /** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model,
- *     answer: import('../../server/types.js').Answer | null, targetLabel: string | null }} props
+ *     answer: import('../../server/types.js').Answer | null, targetLabel: string | null, isStale: boolean }} props
  *     answer: the plain one, which the bars show; null: nothing is drawn, or it has no answer. targetLabel: the label that the heat map
- *     is to be about; null: the best */
-export function Explanation({ server, model, answer, targetLabel }) {
+ *     is to be about; null: the best. isStale: what is drawn has changed, and has no answer yet */
+export function Explanation({ server, model, answer, targetLabel, isStale }) {
   const [isInputOpen, setInputOpen] = useState(false);
   const [isWhyOpen, setWhyOpen] = useState(false);
   const isWanted = isInputOpen || isWhyOpen;
@@ -24,10 +24,10 @@ export function Explanation({ server, model, answer, targetLabel }) {
 
   // A picture in progress renders the panel with each move of the pen: what is explained stays as it is.
   const input = useMemo(() => result && html`<${NetworkInput} picture=${explained.call.file} explain=${result.explain} best=${result.predictions[0]?.label ?? ''} />`, [result]);
-  const layers = useMemo(() => result?.explain && html`<${Network} server=${server} model=${model} explain=${result.explain} />`, [server, model, result]);
+  const layers = useMemo(() => result?.explain && html`<${Network} server=${server} model=${model} explain=${result.explain} predictions=${result.predictions} />`, [server, model, result]);
   return html`
-    <div class="wide folds">
-      ${state.error && html`<div class="card"><${Problem} state=${state} /></div>`}
+    ${state.error && html`<div class="wide card"><${Problem} state=${state} /></div>`}
+    <div class=${isStale || state.error ? 'wide folds stale' : 'wide folds'}>
       <${Fold} name="draw/input" title="What it saw" open onOpen=${setInputOpen}>
         ${() => input ?? html`<p class="caption">What the network gets of the picture appears here.</p>`}<//>
       <${Fold} name="draw/why" title="Why" open onOpen=${setWhyOpen}>

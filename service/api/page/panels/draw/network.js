@@ -4,6 +4,7 @@ import { useAnswer } from '../../server/use_answer.js';
 import { Fragment, html, useMemo, useState } from '../../vendor/preact.js';
 import { FeatureMap } from './feature_map.js';
 import { receptiveField } from './geometry.js';
+import { temperatureOf } from './temperature.js';
 import { Unit } from './unit.js';
 
 /** @typedef {import('../../server/arrays.js').Encoded} Encoded */
@@ -12,8 +13,12 @@ import { Unit } from './unit.js';
 /** @typedef {{ layer: number, map: number, row: number, column: number }} UnitAddress layer: index into the layers */
 /** @typedef {{ gray?: Encoded, ink?: Encoded, input: Encoded, layers: (Encoded & { name: string })[], saliency: Encoded, target_label: string }} Explanation */
 
-/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, explain: Explanation }} props */
-export function Network({ server, model, explain }) {
+/** Temperatures nearer to 1 than this make no difference that one sees. */
+const PLAIN = 0.03;
+
+/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, explain: Explanation,
+ *     predictions: import('./predictions.js').Prediction[] }} props */
+export function Network({ server, model, explain, predictions }) {
   const weights = useAnswer(server, useMemo(() => ({
     path: `v1/models/${model.id}/weights`, query: { version: model.version, dtype: 'float32' },
   }), [model.id, model.version]));
@@ -46,8 +51,19 @@ export function Network({ server, model, explain }) {
         ${chosen?.layer === layer && layers && html`<${Unit} at=${chosen} layers=${layers} arrays=${arrays} input=${input} labels=${model.labels ?? []}
           onAt=${setChosen} onClose=${() => setChosen(null)} />`}
       <//>`)}
+      <${Percentages} outputs=${arrays[arrays.length - 1]} labels=${model.labels ?? []} predictions=${predictions} />
       ${chosen && !layers && !weights.pending && html`<p>The server does not say what this model's layers are, so the sum cannot be shown.</p>`}
     </div>`;
+}
+
+/** How the outputs become the percentages of the bars.
+ * @param {{ outputs: Decoded, labels: string[], predictions: import('./predictions.js').Prediction[] }} props */
+function Percentages({ outputs, labels, predictions }) {
+  const temperature = useMemo(() => temperatureOf(outputs, labels, predictions), [outputs, labels, predictions]);
+  if (temperature === null) return null;
+  const divided = Math.abs(temperature - 1) < PLAIN ? 'each output' : `each output divided by about ${temperature.toFixed(2)}`;
+  return html`<p class="caption">The percentages are the softmax of these: e to the power of ${divided}, as a share of the sum of all.
+    ${divided !== 'each output' && ' This temperature, measured on this answer, was fitted after the training, so that the percentages are as often right as they say.'}</p>`;
 }
 
 /** @type {Record<string, string>} */

@@ -53,5 +53,5 @@ function evidence({ min, max }) {
   const texts = [];
   if (max > 0) texts.push(`Orange: what is there speaks for it, by up to ${three(max)} bits.`);
   if (min < 0) texts.push(`Blue: what is there speaks against it, by up to ${three(-min)} bits.`);
-  return texts.join(' ');
+  return `${texts.join(' ')} One bit doubles its odds.`;
 }

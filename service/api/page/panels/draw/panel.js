@@ -97,14 +97,15 @@ export function Panel({ server, model, query, setQuery, kept }) {
   }, [setQuery]);
   const blank = isBlank(source) && !unread;
   const answer = blank ? null : state.answer;
+  const isStale = state.error !== null || state.slow;
   // A move of the pen renders the panel, and must not render all layers of the network.
-  const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} targetLabel=${targetLabel} />`, [server, model, answer, targetLabel]);
+  const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} targetLabel=${targetLabel} isStale=${isStale} />`, [server, model, answer, targetLabel, isStale]);
 
   return html`
     <div class="panel draw">
       <section class="card input stack" aria-label="Input">
         <${Pad} source=${source} width=${erases ? ERASER : pen} erases=${erases} parts=${(!blank && result?.parts) || []}
-          note=${unread && `This browser cannot show ${unread.name}. It is sent to the server as it is.`} onStrokes=${onStrokes} />
+          note=${unread && (state.error?.kind === 'invalid' ? `${unread.name} was not read.` : `This browser cannot show ${unread.name}. It is sent to the server as it is.`)} onStrokes=${onStrokes} />
         ${message && html`<p class="problem" role="alert">${message}</p>`}
         ${image && html`<p class="caption">A picture from a file is not part of the link to this page.</p>`}
         <${Problem} state=${state} id="draw-problem" />
@@ -119,7 +120,7 @@ export function Panel({ server, model, query, setQuery, kept }) {
 
       <section class=${blank || state.answer || state.error ? 'card answer stack' : 'card answer stack awaited'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
-    : result && html`<div class=${state.error || state.slow ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} targetLabel=${targetLabel}
+    : result && html`<div class=${isStale ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} targetLabel=${targetLabel}
       onTargetLabel=${(/** @type {string | null} */ label) => setQuery({ label }, { push: true })} /></div>`}
         ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}

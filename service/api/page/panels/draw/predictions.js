@@ -9,6 +9,9 @@ import { html } from '../../vendor/preact.js';
 
 /** Labels up to this many stand in the model's own order, so that no bar moves. */
 const STILL = 12;
+/** Others than the best that a phone, whose bars have no numbers, has in words, and the least of them. */
+const OTHERS = 3;
+const LEAST = 0.0005;
 
 /** @param {{ result: Result, labels: string[], targetLabel: string | null, onTargetLabel: (label: string | null) => void }} props
  *     targetLabel: the label that was chosen for the heat map below; null: the best */
@@ -16,6 +19,7 @@ export function Predictions({ result, labels, targetLabel, onTargetLabel }) {
   const best = result.predictions[0];
   const order = labels.length <= STILL
     ? [...result.predictions].sort((a, b) => labels.indexOf(a.label) - labels.indexOf(b.label)) : result.predictions;
+  const others = result.predictions.filter(({ label, score }) => label !== best?.label && score >= LEAST).slice(0, OTHERS);
   const isDoubtful = result.recognized === false || result.figures === 0;
   const together = result.parts?.map(({ predictions }) => predictions[0]?.label ?? '?').join(' ');
   return html`
@@ -27,6 +31,8 @@ export function Predictions({ result, labels, targetLabel, onTargetLabel }) {
       <div class=${labels.length <= STILL ? 'columns' : ''}><${Bars} label="Scores" best=${best?.label} bars=${order.map(({ label, score }) => ({ name: label, value: score }))}
         chosen=${targetLabel} hint=${(/** @type {string} */ label) => `What speaks for and against ${label}`}
         onChoose=${(/** @type {string} */ label) => onTargetLabel(label === targetLabel ? null : label)} /></div>
+      ${labels.length <= STILL && result.predictions.length > 1 && html`<p class="caption others" aria-hidden="true">${others.length
+    ? `Then ${others.map(({ label, score }) => `${label}: ${percent(score)}`).join(', ')}.` : 'Each of the others: less than 0.1 %.'}</p>`}
       <p class="caption">${targetLabel === null ? 'Why not another? Choose its label.' : `“What it saw” is about ${targetLabel}.`}</p>
       ${doubts(result).map((text) => html`<p key=${text} class="doubt">${text}</p>`)}
     </div>`;

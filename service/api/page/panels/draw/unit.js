@@ -1,7 +1,7 @@
 /** One unit: the patch that it looked at, times its kernel, is its sum. */
 import { three } from '../../components/numbers.js';
 import { decodeArray } from '../../server/arrays.js';
-import { html, useMemo } from '../../vendor/preact.js';
+import { html, useMemo, useState } from '../../vendor/preact.js';
 import { FeatureMap } from './feature_map.js';
 import { patchOf } from './geometry.js';
 
@@ -22,18 +22,17 @@ export function Unit({ at, layers, arrays, input, labels, onAt, onClose }) {
   const [, height, width] = isMaps ? array.shape : [1, 1, array.shape[0]];
   const value = array.values[(at.map * height + at.row) * width + at.column];
   const isLast = at.layer === layers.length - 1;
+  const unitLabels = isLast && labels.length === width ? labels : null;
   const name = isMaps ? `${layer.name}, map ${at.map + 1}, row ${at.row + 1}, column ${at.column + 1}`
-    : isLast && labels[at.column] !== undefined ? `${layer.name}, “${labels[at.column]}”` : `${layer.name}, unit ${at.column + 1}`;
+    : unitLabels ? `${layer.name}, “${unitLabels[at.column]}”` : `${layer.name}, unit ${at.column + 1}`;
   const field = (/** @type {'row' | 'column'} */ axis, /** @type {number} */ count, /** @type {string} */ label) => html`
-    <label class="caption">${label} <input type="number" min="1" max=${count} value=${at[axis] + 1}
-      onInput=${(/** @type {any} */ event) => {
-    const next = Number(event.target.value) - 1;
-    if (Number.isInteger(next) && next >= 0 && next < count) onAt({ ...at, [axis]: next });
-  }} /></label>`;
+    <${UnitField} key=${axis} label=${label} count=${count} value=${at[axis]} onValue=${(/** @type {number} */ value) => onAt({ ...at, [axis]: value })} />`;
+  const choice = () => (unitLabels ? html`<${LabelField} labels=${unitLabels} value=${at.column} onValue=${(/** @type {number} */ column) => onAt({ ...at, column })} />`
+    : field('column', width, 'Unit'));
   return html`
     <section class="unit card stack" aria-label="The sum of a unit">
       <h3>${name}: ${three(value)}</h3>
-      <div class="buttons">${isMaps ? html`${field('row', height, 'Row')} ${field('column', width, 'Column')}` : field('column', width, 'Unit')}
+      <div class="buttons">${isMaps ? html`${field('row', height, 'Row')} ${field('column', width, 'Column')}` : choice()}
         <button type="button" class="button" onClick=${onClose}>Close</button></div>
       ${layer.kind === 'convolution' && html`<${Convolution} at=${at} layer=${layer} before=${before} value=${value} />`}
       ${layer.kind.endsWith('pooling') && html`<${Pooling} at=${at} layer=${layer} before=${before} value=${value} />`}
@@ -42,6 +41,34 @@ export function Unit({ at, layers, arrays, input, labels, onAt, onClose }) {
         <p>How far the layer before is from what stands for this label: the least is the answer.</p>`}
     </section>`;
 }
+
+/** A row, column or unit by its number, counted from 1.
+ * @param {{ label: string, count: number, value: number, onValue: (value: number) => void }} props value: counted from 0 */
+function UnitField({ label, count, value, onValue }) {
+  /** What was typed, and the value that stood for it then: another choice takes its place. */
+  const [typed, setTyped] = useState({ text: String(value + 1), value });
+  const text = typed.value === value ? typed.text : String(value + 1);
+  const isThere = (/** @type {number} */ number) => Number.isInteger(number) && number >= 1 && number <= count;
+  const onInput = (/** @type {any} */ event) => {
+    const number = Number(event.target.value);
+    setTyped({ text: event.target.value, value: isThere(number) ? number - 1 : value });
+    if (isThere(number)) onValue(number - 1);
+  };
+  const isWrong = !isThere(Number(text));
+  return html`
+    <span class="unit-field"><label class="caption">${label} <input type="number" min="1" max=${count} value=${text} aria-invalid=${isWrong} onInput=${onInput} /></label>
+      ${isWrong && html` <span class="problem" role="alert">${label}s go from 1 to ${count}; ${value + 1} is shown.</span>`}</span>`;
+}
+
+/** A unit of the last layer by its label. @param {{ labels: string[], value: number, onValue: (value: number) => void }} props */
+function LabelField({ labels, value, onValue }) {
+  return html`
+    <label class="caption">Label <select class="select" value=${value} onChange=${(/** @type {any} */ event) => onValue(Number(event.target.value))}>
+      ${labels.map((label, index) => html`<option key=${index} value=${index} selected=${index === value}>${label}</option>`)}</select></label>`;
+}
+
+/** Why a sum of values is not to the last digit that of the unit. */
+const ABOUT = 'About: values come rounded to 256 steps.';
 
 /** @param {{ at: UnitAddress, layer: LayerWeights, before: Decoded, value: number }} props */
 function Convolution({ at, layer, before, value }) {
@@ -71,7 +98,7 @@ function Convolution({ at, layer, before, value }) {
         <span class="total">${three(total)}</span>
       </div>`)}</div>
     <p>The sum is ${parts.map(({ total }) => three(total)).join(' + ').replaceAll('+ −', '− ')}${bias && ` + ${three(bias[at.map])} (bias)`.replace('+ −', '− ')}
-      ${' '}= <b>${three(sum)}</b>. ${after(layer, value)} Blue is below zero, orange above.</p>`;
+      ${' '}≈ <b>${three(sum)}</b>. ${after(layer, value)} ${ABOUT} Blue is below zero, orange above.</p>`;
 }
 
 /** @param {{ at: UnitAddress, layer: LayerWeights, before: Decoded, value: number }} props */
@@ -98,7 +125,7 @@ function Dense({ at, layer, before, value }) {
       <tbody>${strongest.map(({ unit, input, weight, product }) => html`
         <tr key=${unit}><td>${unit + 1}</td><td class="number">${three(input)}</td><td class="number">${three(weight)}</td><td class="number">${three(product)}</td></tr>`)}</tbody>
     </table></div>
-    <p>The ${strongest.length} strongest of ${count} terms. All terms${bias && ' and the bias'} are <b>${three(sum)}</b>. ${after(layer, value)}</p>`;
+    <p>The ${strongest.length} strongest of ${count} terms. All terms${bias && ' and the bias'} are about <b>${three(sum)}</b>. ${after(layer, value)} ${ABOUT}</p>`;
 }
 
 /** @param {LayerWeights} layer @param {number} value */

@@ -71,9 +71,15 @@ def test_corrected_drawings_are_folders_named_by_label(page: Page, program: Path
     save_label(page, "seven", "7", "2")  # the same drawing: the last choice counts
     save_label(page, "three", "3", "3")
     page.goto("/#/teach")
-    expect(page.get_by_role("region", name="digits")).to_contain_text("2 answers: 2 (1), 3 (1)")
+    expect(page.get_by_role("region", name="digits")).to_contain_text("2 answers corrected to “2” once, “3” once")
     expect(page.get_by_role("region", name="digits")).to_contain_text("at least two pictures of one label")
-    expect(page.get_by_label("Commands")).to_contain_text('make train-lenet ARGS="--data digits-corrections')
+    expect(page.get_by_label("Commands")).to_contain_text(
+        'make train-lenet ARGS="--data digits-corrections --name digits-corrections"'
+    )
+    region = page.get_by_role("region", name="digits")
+    expect(region).to_contain_text("lectern-train lenet train …")
+    expect(region).to_contain_text("a new model, the folder models/digits-corrections")
+    expect(region.get_by_role("link", name="Models")).to_have_attribute("href", "#/models")
     path = download(page, tmp_path)
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
@@ -150,7 +156,9 @@ def test_better_translations_are_pairs(page: Page, program: Path, tmp_path: Path
     expect(page.locator(".correct [role=status]")).to_have_text("Saved in this browser.")
     path = download(page, tmp_path)
     assert read(program, _PAIRS, path) == [["Good morning.", 'Einen "guten" Morgen.']]
-    expect(page.get_by_label("Commands")).to_contain_text(f"--train {path.name} --source en --target de")
+    expect(page.get_by_label("Commands")).to_contain_text(
+        f'make train-seq2seq ARGS="--train {path.name} --source en --target de --name translate-en-de-corrections"'
+    )
 
 
 def test_what_was_saved_stays_until_it_is_deleted(page: Page) -> None:
@@ -160,7 +168,7 @@ def test_what_was_saved_stays_until_it_is_deleted(page: Page) -> None:
     save_label(page, "seven", "7", "4")
     page.goto("about:blank")
     page.goto("/#/teach")
-    expect(page.get_by_role("region", name="digits")).to_contain_text("1 answer: 4 (1)")
+    expect(page.get_by_role("region", name="digits")).to_contain_text("1 answer corrected to “4” once")
     page.get_by_role("button", name="Delete all").click()
     page.get_by_role("button", name="Delete", exact=True).first.click()
     expect(page.locator(".teach .empty")).to_have_text("Nothing is saved yet.")

@@ -1,16 +1,21 @@
 /** Corrections as the files that the training reads (docs/training.md), and the command that trains on them.
  *
  * @typedef {import('./store.js').Correction} Correction
- * @typedef {{ name: string, content: Blob, steps: string[], missing: string | null }} Download
- *     steps: commands, in the folder of Lectern's sources. missing: what the training would refuse it for
+ * @typedef {{ name: string, content: Blob, steps: string[], model: string, family: string, missing: string | null }} Download
+ *     steps: commands, in the folder of Lectern's sources. model: the name of the model that they export. family: of its network, as
+ *     `lectern-train` names it. missing: what the training would refuse it for
  */
 import { SUFFIXES } from './picture_types.js';
 import { zipped } from './zip.js';
 
+const MODEL_SUFFIX = '-corrections';
+/** Characters of a model's name; the files and the model that is trained on them have the same. */
+const LONGEST_NAME = 64;
+
 /** @param {string} model @param {Correction[]} corrections of that model, at least one @returns {Download} */
 export function downloadOf(model, corrections) {
   const contents = /** @type {any[]} */ (corrections.map(({ content }) => content));
-  const name = `${model.replace(/[^\w.-]+/g, '_')}-corrections`;
+  const name = `${model.replace(/[^\w.-]+/g, '_').slice(0, LONGEST_NAME - MODEL_SUFFIX.length)}${MODEL_SUFFIX}`;
   if ('picture' in contents[0]) return pictures(name, contents);
   if ('tokens' in contents[0]) return contents[0].isSpans ? names(name, contents) : treebank(name, contents);
   return pairs(name, contents);
@@ -28,7 +33,7 @@ function pictures(name, contents) {
   const missing = counts.size < 2 ? 'The training needs at least two labels: correct a picture of another one too, or add folders.'
     : Math.max(...counts.values()) < 2 ? 'The training needs at least two pictures of one label, one of which it holds out.' : null;
   return {
-    name: `${name}.zip`, content: zipped(files), missing,
+    name: `${name}.zip`, content: zipped(files), model: name, family: 'lenet', missing,
     steps: [`unzip ${name}.zip`, `make train-lenet ARGS="--data ${name} --name ${name}"`],
   };
 }
@@ -81,7 +86,7 @@ function endOf(tokens, at) {
 function tagged(file, text, contents, name, options) {
   const sentences = contents.reduce((sum, content) => sum + sentencesOf(content).length, 0);
   return {
-    name: file, content: new Blob([text], { type: 'text/plain' }),
+    name: file, content: new Blob([text], { type: 'text/plain' }), model: name, family: 'bilstm_crf',
     missing: sentences < 2 ? 'The training needs at least two sentences, one of which it holds out.' : null,
     steps: [`make train-bilstm_crf ARGS="--train ${file} ${options}--name ${name}"`],
   };
@@ -101,9 +106,9 @@ function pairs(name, contents) {
   const lines = contents.flatMap(({ text, translation }) => linesOf(text, translation)).map((pair) => pair.map(cell).join('\t'));
   const { source, target } = contents[0];
   return {
-    name: `${name}.tsv`, content: new Blob([['source\ttarget', ...lines, ''].join('\n')], { type: 'text/tab-separated-values' }),
+    name: `${name}.tsv`, content: new Blob([['source\ttarget', ...lines, ''].join('\n')], { type: 'text/tab-separated-values' }), model: name, family: 'seq2seq',
     missing: lines.length < 2 ? 'The training needs at least two pairs, one of which it holds out.' : null,
-    steps: [`make train-seq2seq ARGS="--train ${name}.tsv --source ${source} --target ${target} --name ${name} --export"`],
+    steps: [`make train-seq2seq ARGS="--train ${name}.tsv --source ${source} --target ${target} --name ${name}"`],
   };
 }
 

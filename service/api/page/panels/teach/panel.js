@@ -12,7 +12,8 @@ await loadStyles(new URL('teach.css', import.meta.url).href);
 /** Corrections of a model that are listed one by one. */
 const LISTED = 50;
 
-export function Panel() {
+/** @param {import('../../panels.js').PanelProps} props */
+export function Panel({ allowsModelControl }) {
   const [corrections, setCorrections] = useState(/** @type {Correction[] | null} */ (null));
   const [problem, setProblem] = useState('');
   const read = useCallback(() => readCorrections().then((all) => { setCorrections(all); setProblem(''); },
@@ -28,13 +29,14 @@ export function Panel() {
         nowhere; download it here, and train on it.</p>
       ${problem && html`<p class="notice" role="alert">${problem}</p>`}
       ${!problem && !models.length && html`<p class="card empty">Nothing is saved yet.</p>`}
-      ${models.map((model) => html`<${ModelCorrections} key=${model} model=${model} corrections=${corrections.filter((each) => each.model === model)}
+      ${models.map((model) => html`<${ModelCorrections} key=${model} model=${model} corrections=${corrections.filter((each) => each.model === model)} allowsModelControl=${allowsModelControl}
         onRemove=${(/** @type {string} */ key) => change(remove(key))} onRemoveAll=${() => change(removeAll(model))} />`)}
     </div>`;
 }
 
-/** @param {{ model: string, corrections: Correction[], onRemove: (key: string) => void, onRemoveAll: () => void }} props */
-function ModelCorrections({ model, corrections, onRemove, onRemoveAll }) {
+/** @param {{ model: string, corrections: Correction[], allowsModelControl: boolean, onRemove: (key: string) => void,
+ *     onRemoveAll: () => void }} props */
+function ModelCorrections({ model, corrections, allowsModelControl, onRemove, onRemoveAll }) {
   const download = useMemo(() => downloadOf(model, corrections), [model, corrections]);
   const address = useObjectUrl(download.content);
   const [isAsking, setAsking] = useState(false);
@@ -50,7 +52,13 @@ function ModelCorrections({ model, corrections, onRemove, onRemoveAll }) {
     : html`<button type="button" class="button" onClick=${() => setAsking(true)}>Delete all</button>`}
       </div>
       <div><p class="label">To train on it, beside the file, in the folder of Lectern's sources:</p>
-        <pre class="code" tabindex="0" aria-label="Commands"><code>${download.steps.join('\n')}</code></pre></div>
+        <pre class="code" tabindex="0" aria-label="Commands"><code>${download.steps.join('\n')}</code></pre>
+        <p class="caption">Where only the package is installed, with its extra <code>train</code>, write
+          ${' '}<code>lectern-train ${download.family} train …</code> for <code>make train-${download.family} ARGS="…"</code>.</p></div>
+      <p>The training writes a new model, the folder <code>models/${download.model}</code>. To have it here, copy that folder into the model
+        repository of this server, unless <code>models</code> is that already; then
+        ${allowsModelControl ? html` <a href="#/models">Models</a> lists it under “Not serving”: load it there.` : ' the server has to be started again, by whoever runs it.'}
+        ${' '}It serves beside ${model}, and is chosen at the top.</p>
       ${download.missing && html`<p class="caption">${download.missing}</p>`}
       <p class="caption">${ADVICE[corrections[0].task] ?? ''}</p>
       <details><summary>One by one</summary><ul class="corrections">${corrections.slice(0, LISTED).map((each) => html`
@@ -67,13 +75,17 @@ const ADVICE = {
   translation: 'A model of a few pairs knows little else: to add them to a corpus, name it with --train or --data, and this file with --extra.',
 };
 
-/** How many of each label. @param {Correction[]} corrections */
+/** To which labels, and how often. @param {Correction[]} corrections */
 function countsOf(corrections) {
   /** @type {Map<string, number>} */
   const counts = new Map();
   for (const { content } of corrections) if ('label' in content) counts.set(content.label, (counts.get(content.label) ?? 0) + 1);
-  return counts.size ? `: ${[...counts].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([label, count]) => `${label} (${count})`).join(', ')}` : '';
+  if (!counts.size) return '';
+  return ` corrected to ${[...counts].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([label, count]) => `“${label}” ${timesOf(count)}`).join(', ')}`;
 }
+
+/** @param {number} count */
+const timesOf = (count) => (count === 1 ? 'once' : count === 2 ? 'twice' : `${count} times`);
 
 /** @param {{ content: Correction['content'] }} props */
 function Content({ content }) {

@@ -26,7 +26,7 @@ class RepeatedHead:
         scope: what the parser and the inline path made of it.
     """
 
-    __slots__ = ("_after", "_before", "_headers", "_position", "_scope", "target")
+    __slots__ = ("_after", "_before", "_head", "_headers", "_position", "_scope", "_size", "target")
 
     def __init__(self, before: bytes, after: bytes, target: bytes, scope: Scope) -> None:
         self.target = target
@@ -35,6 +35,10 @@ class RepeatedHead:
         self._scope = scope
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._position = [name for name, _ in self._headers].index(_NAME)
+        self._head = before + self._headers[self._position][1] + after
+        """The whole head of the last request, with its length."""
+        self._size = len(self._head) + int(self._headers[self._position][1])
+        """Bytes of the last request with its body."""
 
     @classmethod
     def of(cls, data: Any, target: bytes, scope: Scope) -> RepeatedHead | None:
@@ -57,16 +61,24 @@ class RepeatedHead:
 
     def split(self, data: Any) -> tuple[Scope, bytes] | None:
         """The scope and the body of another request; None if `data` is not all of one that repeats the head."""
-        before, after = self._before, self._after
-        if type(data) is not bytes or not data.startswith(before):
+        if type(data) is not bytes:
             return None
+        if not (len(data) == self._size and data.startswith(self._head)) and not self._take_length(data):
+            return None
+        scope = {**self._scope, "state": self._scope["state"].copy(), "headers": self._headers}
+        return scope, data[len(self._head) :]
+
+    def _take_length(self, data: bytes) -> bool:
+        """Take over another Content-Length; False if `data` is not all of one request that repeats the rest."""
+        before, after = self._before, self._after
+        if not data.startswith(before):
+            return False
         end = data.find(b"\r", len(before), len(before) + _MAX_DIGITS + 1)
         length = data[len(before) : end]
         begin = end + len(after)
         if not length.isdigit() or not data.startswith(after, end) or len(data) - begin != int(length):
-            return None
-        if self._headers[self._position][1] != length:
-            self._headers = self._headers.copy()
-            self._headers[self._position] = (_NAME, length)
-        scope = {**self._scope, "state": self._scope["state"].copy(), "headers": self._headers}
-        return scope, data[begin:]
+            return False
+        self._headers = self._headers.copy()
+        self._headers[self._position] = (_NAME, length)
+        self._head, self._size = data[:begin], len(data)
+        return True

@@ -111,17 +111,20 @@ def _pack_rows(data: list[Any], shape: Sequence[int], datatype: Datatype) -> NDA
     Returns:
         None where something is wrong with them, or where they are no numbers.
     """
-    *outer, size = shape
-    letter = _FORMATS.get(datatype)
-    if letter is None or size == 0:
+    letter, size = _FORMATS.get(datatype), shape[-1]
+    if letter is None or size == 0 or len(data) != shape[0]:
         return None
-    try:
-        rows = _flatten(data, outer, "")
-        if set(map(type, rows)) != {list}:  # A long string would become as many strings.
+    rows: list[Any] = data
+    for inner in shape[1:-1]:
+        if set(map(type, rows)) != {list} or set(map(len, rows)) != {inner}:
             return None
-        pack = _row_format(size, letter).pack
+        rows = list(chain.from_iterable(rows))
+    if set(map(type, rows)) != {list}:  # A long string would become as many strings.
+        return None
+    pack = _row_format(size, letter).pack
+    try:
         packed = b"".join([pack(*row) for row in rows])  # It refuses rows of another length.
-    except (TypeError, OverflowError, struct.error, InvalidRequest):
+    except (OverflowError, struct.error):
         return None
     return np.frombuffer(packed, datatype.numpy).reshape(shape)
 

@@ -130,8 +130,9 @@ class InferRequest(_Schema):
     )
     parameters: Annotated[RequestParameters, NullAs(RequestParameters)] = RequestParameters()
     inputs: Annotated[list[RequestInput], StopAtFirst()] = Field(json_schema_extra={"minItems": 1})
+    # A list as the default would be copied for each request.
     outputs: Annotated[list[RequestOutput], StopAtFirst(), NullAs(list)] = Field(
-        default=[], description="The outputs to return; all by default."
+        default_factory=list, description="The outputs to return; all by default.", json_schema_extra={"default": []}
     )
 
 

@@ -81,6 +81,7 @@ function countsOf(corrections) {
   const counts = new Map();
   for (const { content } of corrections) if ('label' in content) counts.set(content.label, (counts.get(content.label) ?? 0) + 1);
   if (!counts.size) return '';
+  if (corrections.length === 1) return ` corrected to “${[...counts.keys()][0]}”`;
   return ` corrected to ${[...counts].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true })).map(([label, count]) => `“${label}” ${timesOf(count)}`).join(', ')}`;
 }
 

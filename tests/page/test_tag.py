@@ -169,6 +169,51 @@ def test_a_text_too_long_to_be_explained_is_tagged_and_the_next_is_explained(bro
         expect(page.get_by_role("region", name=re.compile("^All tags of"))).to_be_visible()
 
 
+def test_of_a_long_text_only_what_is_near_the_screen_is_drawn(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="422") as page:  # It is too long to be explained.
+        page.goto("/#/tag?model=pos-en&text=She+sings.")
+        marked = page.get_by_role("group", name="Tagged by pos-en")
+        expect(marked).to_contain_text("sings")
+        text = page.get_by_label("Text", exact=True)
+        text.fill("Ada met Bob in old Paris. " * 3_400)
+        expect(page.locator(".folds")).to_contain_text("This text is too long to be explained")
+        expect(marked).to_contain_text("Ada met Bob in old Paris. Ada met")
+        assert marked.inner_text().count("Paris") == 3_400
+        words = marked.locator(".word")
+        assert 400 <= words.count() < 4_000
+        last = marked.locator(f"[data-word='{3_400 * 7 - 1}']")
+        expect(last).to_have_count(0)
+        page.mouse.move(700, 400)
+        marked.locator("[data-block]").last.evaluate("(block) => block.scrollIntoView({ block: 'end' })")
+        expect(last).to_have_text(".")
+        assert words.count() < 4_000
+        last.click()
+        expect(last).to_have_attribute("aria-pressed", "true")
+        expect(page.locator(".correct select option")).to_have_count(400)
+        # A key that is typed draws nothing again until it is answered.
+        text.focus()
+        expect(marked.locator("[data-word='0']")).to_have_count(1)
+        expect(last).to_have_count(0)
+        page.evaluate(
+            """() => {
+              window.changes = 0;
+              new MutationObserver((all) => { window.changes += all.length; })
+                .observe(document.querySelector('.marked'), { subtree: true, childList: true });
+            }"""
+        )
+        with page.expect_request("**/v1/tag"):
+            text.press("!")
+            assert page.evaluate("() => window.changes") == 0
+
+
+def test_a_name_at_the_end_of_a_block_is_not_cut(page: Page) -> None:
+    page.goto("/")
+    call = """async () => (await import('/page/panels/tag/blocks.js')).blocksOf(
+      Array.from({ length: 450 }, (_, index) => ({ start: index * 2, end: index * 2 + 1 })),
+      [{ start: 4, end: 7 }, { start: 396, end: 405 }, { start: 804, end: 807 }])"""
+    assert page.evaluate(call) == [{"first": 0, "end": 203}, {"first": 203, "end": 404}, {"first": 404, "end": 450}]
+
+
 def test_two_models_stand_side_by_side(page: Page) -> None:
     page.goto("/#/tag?text=Ada+lived+in+London.")
     page.get_by_label("Compare with").select_option("pos-en")

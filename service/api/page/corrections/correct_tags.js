@@ -1,7 +1,10 @@
 /** "Wrong? Choose a word and its tag": the tags of a text. */
-import { html, useEffect, useState } from '../vendor/preact.js';
+import { html, useEffect, useMemo, useState } from '../vendor/preact.js';
 import { CorrectionForm, useCorrection } from './correction_form.js';
 import { marksOf, nameAt, retyped, tagsOf } from './spans.js';
+
+/** Words of the list, of a long text those around the chosen one. */
+const LISTED = 400;
 
 /** @param {{ model: import('../server/types.js').Model, text: string, result: any, chosen: number,
  *     onChoose: (index: number) => void }} props text: as it was sent. result: the answer. chosen: index of a token */
@@ -13,11 +16,10 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
   const [tags, setTags] = useState(/** @type {string[]} */ (answered));
   const [isWhole, setWhole] = useState(true);
   useEffect(() => setTags(answered), [input, answered.join(' ')]);
+  const starts = useMemo(() => startsOf(result), [result]);
   // Of the answer before.
   if (tags.length !== answered.length) return null;
 
-  const starts = result.sentences.map((/** @type {any} */ sentence) => (
-    result.tokens.findIndex((/** @type {any} */ token) => token.start >= sentence.start)));
   const marks = marksOf(tags);
   const name = isSpans ? nameAt(marks, chosen, starts) : [chosen, chosen + 1];
   const isLong = name[1] - name[0] > 1;
@@ -29,6 +31,7 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
   const choices = isSpans ? [...new Set((model.labels ?? []).map((label) => label.replace(/^[BIES]-/, '')))] : model.labels ?? [];
   const current = isSpans ? marks[chosen].type ?? 'O' : tags[chosen];
 
+  const from = Math.max(0, Math.min(chosen - LISTED / 2, tags.length - LISTED));
   const choose = (/** @type {string} */ label) => setTags(isSpans ? tagsOf(retyped(marks, range, label === 'O' ? null : label), starts)
     : tags.map((tag, at) => (at === chosen ? label : tag)));
   const split = (/** @type {boolean} */ begins) => setTags(tagsOf(marks.map((mark, at) => (at === chosen ? { ...mark, begins } : mark)), starts));
@@ -45,8 +48,8 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
     <${CorrectionForm} title="Wrong? Choose a word and its tag" correction=${correction}>
       <label class="buttons"><span class="caption">Word</span>
         <select class="select" onChange=${(/** @type {any} */ event) => onChoose(Number(event.target.value))}>
-          ${result.tokens.map((/** @type {any} */ token, /** @type {number} */ at) => html`
-            <option key=${at} value=${at} selected=${at === chosen}>${token.text} · ${tags[at]}</option>`)}</select>
+          ${result.tokens.slice(from, from + LISTED).map((/** @type {any} */ token, /** @type {number} */ each) => html`
+            <option key=${from + each} value=${from + each} selected=${from + each === chosen}>${token.text} · ${tags[from + each]}</option>`)}</select>
         <span class="caption">or choose it in the text</span></label>
       <div class="buttons" role="group" aria-label="The right tag of ${textOf(...range)}">${choices.map((label) => html`
         <button key=${label} type="button" class="button" aria-pressed=${label === current} onClick=${() => choose(label)}>${
@@ -60,4 +63,13 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
         <button type="button" class="button main" onClick=${save}>Save these tags</button>
         <button type="button" class="button" disabled=${!changed.length} onClick=${() => setTags(answered)}>As answered</button></div>
     <//>`;
+}
+
+/** The indices of the tokens that begin sentences. @param {any} result @returns {number[]} */
+function startsOf({ sentences, tokens }) {
+  let at = 0;
+  return sentences.map((/** @type {any} */ { start }) => {
+    while (at < tokens.length && tokens[at].start < start) at += 1;
+    return at;
+  });
 }

@@ -2,8 +2,10 @@
  *
  * @typedef {{ text: string, start: number, end: number, tag: string, score: number }} Token
  * @typedef {{ text: string, label: string, start: number, end: number, score: number }} Entity
+ * @typedef {(Token & { index: number })[]} Word its tokens: several where a contraction is read as several words, such as French `du`
  */
-import { html, useMemo } from '../../vendor/preact.js';
+import { html, useCallback, useMemo, useRef } from '../../vendor/preact.js';
+import { blocksOf, useNearBlocks } from './blocks.js';
 import { colorOf } from './categories.js';
 import { WordTooltip, useWordTooltip } from './word_tooltip.js';
 
@@ -14,45 +16,73 @@ export function MarkedText({ text, tokens, entities, explain, labels, chosen, on
   // Offsets are code points.
   const points = useMemo(() => Array.from(text), [text]);
   const words = useMemo(() => wordsOf(tokens), [tokens]);
+  const blocks = useMemo(() => blocksOf(words.map(([first]) => first), entities ?? []), [words, entities]);
+  const { isNear, observe } = useNearBlocks(blocks);
   const tooltip = useWordTooltip(tokens);
-  const drawn = (/** @type {number} */ at) => html`
-    <${Word} key=${`w${at}`} at=${at} text=${points.slice(words[at][0].start, words[at][0].end).join('')} tooltipId=${tooltip.place?.word === at ? tooltip.id : undefined}
-      isChosen=${words[at].some(({ index }) => index === chosen)} onChoose=${() => onChoose(words[at][0].index)} />`;
-  /** @type {any[]} */
-  const parts = [];
-  let end = 0;
-  for (let at = 0; at < words.length; at += 1) {
-    const first = words[at][0];
-    const entity = entities?.find(({ start, end: last }) => start <= first.start && first.start < last);
-    const last = entity?.end ?? first.end;
-    if (first.start > end) parts.push(points.slice(end, first.start).join(''));
-    const inside = [drawn(at)];
-    end = first.end;
-    while (at + 1 < words.length && words[at + 1][0].start < last) {
-      at += 1;
-      inside.push(points.slice(end, words[at][0].start).join(''), drawn(at));
-      end = words[at][0].end;
-    }
-    if (entities && !entity) parts.push(...inside);
-    else {
-      const tags = words[at].map(({ tag }) => tag);
-      parts.push(html`<${Span} key=${`s${at}`} label=${entity?.label ?? tags.join(' + ')} category=${entity?.label ?? tags[0]}
-        score=${entity?.score ?? Math.min(...words[at].map(({ score }) => score))} labels=${labels} last=${inside.pop()}>${inside}<//>`);
-    }
-  }
-  parts.push(points.slice(end).join(''));
+  // The same function for ever: another one would have all blocks drawn again.
+  const choose = useRef(onChoose);
+  choose.current = onChoose;
+  const onWord = useCallback((/** @type {number} */ index) => choose.current(index), []);
+  const within = (/** @type {number | null | undefined} */ word, /** @type {import('./blocks.js').Block} */ { first, end }) => (
+    word !== null && word !== undefined && word >= first && word < end ? word : null);
+  const chosenWord = useMemo(() => (chosen === null ? null : words.findIndex((word) => word.some(({ index }) => index === chosen))), [words, chosen]);
+  const endOf = (/** @type {number} */ block) => (block === blocks.length - 1 ? points.length : words[blocks[block].end][0].start);
   return html`
     <div class="with-tooltip" ...${tooltip.listeners}>
-      <div class="marked ${entities ? 'by-entity' : 'by-word'}" role="group" aria-label=${name}>${parts}</div>
+      <div ref=${observe} class="marked ${entities ? 'by-entity' : 'by-word'}" role="group" aria-label=${name}>${blocks.length ? blocks.map((block, each) => html`
+        <${BlockOfText} key=${each} number=${each} points=${points} words=${words} block=${block} start=${each ? endOf(each - 1) : 0} end=${endOf(each)}
+          entities=${entities} labels=${labels} isNear=${isNear(each)} chosen=${within(chosenWord, block)}
+          described=${within(tooltip.place?.word, block)} tooltipId=${tooltip.id} onWord=${onWord} />`) : text}</div>
       ${tooltip.place && words[tooltip.place.word] && html`
         <${WordTooltip} id=${tooltip.id} place=${tooltip.place} tokens=${words[tooltip.place.word]} explain=${explain} labels=${labels} />`}
     </div>`;
 }
 
-/** The tokens of each word of the text: several where a contraction is read as several words, such as French `du`.
- * @param {Token[]} tokens @returns {(Token & { index: number })[][]} */
+/** @param {{ number: number, points: string[], words: Word[], block: import('./blocks.js').Block, start: number, end: number,
+ *     entities: Entity[] | undefined, labels: string[], isNear: boolean, chosen: number | null, described: number | null,
+ *     tooltipId: string, onWord: (index: number) => void }} props
+ *     start, end: of its text, in code points. isNear: far from the screen it is plain text. chosen: index of the chosen word, if it
+ *     is in this block. described: that of the word whose tooltip is shown */
+function BlockOfText({ number, points, words, block, start, end, entities, labels, isNear, chosen, described, tooltipId, onWord }) {
+  return useMemo(() => {
+    const slice = (/** @type {number} */ from, /** @type {number} */ to) => points.slice(from, to).join('');
+    if (!isNear) return html`<span data-block=${number}>${slice(start, end)}</span>`;
+    const drawn = (/** @type {number} */ at) => html`
+      <button key=${`w${at}`} type="button" class="word" data-word=${at} aria-pressed=${at === chosen}
+        aria-describedby=${at === described ? tooltipId : undefined} onClick=${() => onWord(words[at][0].index)}>${slice(words[at][0].start, words[at][0].end)}</button>`;
+    /** @type {any[]} */
+    const parts = [];
+    let done = start;
+    let next = entities ? entities.findIndex((entity) => entity.end > words[block.first][0].start) : -1;
+    for (let at = block.first; at < block.end; at += 1) {
+      const first = words[at][0];
+      while (entities && next >= 0 && next < entities.length && entities[next].end <= first.start) next += 1;
+      const candidate = next >= 0 ? entities?.[next] : undefined;
+      const entity = candidate && candidate.start <= first.start ? candidate : undefined;
+      const last = entity?.end ?? first.end;
+      if (first.start > done) parts.push(slice(done, first.start));
+      const inside = [drawn(at)];
+      done = first.end;
+      while (at + 1 < block.end && words[at + 1][0].start < last) {
+        at += 1;
+        inside.push(slice(done, words[at][0].start), drawn(at));
+        done = words[at][0].end;
+      }
+      if (entities && !entity) parts.push(...inside);
+      else {
+        const tags = words[at].map(({ tag }) => tag);
+        parts.push(html`<${Span} key=${`s${at}`} label=${entity?.label ?? tags.join(' + ')} category=${entity?.label ?? tags[0]}
+          score=${entity?.score ?? Math.min(...words[at].map(({ score }) => score))} labels=${labels} last=${inside.pop()}>${inside}<//>`);
+      }
+    }
+    parts.push(slice(done, end));
+    return html`<span data-block=${number}>${parts}</span>`;
+  }, [number, points, words, block, start, end, entities, labels, isNear, chosen, described, tooltipId, onWord]);
+}
+
+/** The words of the text. @param {Token[]} tokens @returns {Word[]} */
 function wordsOf(tokens) {
-  /** @type {(Token & { index: number })[][]} */
+  /** @type {Word[]} */
   const words = [];
   tokens.forEach((token, index) => {
     const before = words.at(-1);
@@ -69,10 +99,4 @@ function Span({ label, category, score, labels, last, children }) {
   const style = color ? { '--color': `var(${color})`, '--share': score.toFixed(2) } : {};
   return html`<span class=${color ? 'span' : 'span plain'} style=${style}>${children}<span
     class="last">${last}<small class="tag">${label}</small></span></span>`;
-}
-
-/** @param {{ at: number, text: string, tooltipId: string | undefined, isChosen: boolean, onChoose: () => void }} props
- *     at: index of the word. tooltipId: of its tooltip, while that is shown */
-function Word({ at, text, tooltipId, isChosen, onChoose }) {
-  return html`<button type="button" class="word" data-word=${at} aria-pressed=${isChosen} aria-describedby=${tooltipId} onClick=${onChoose}>${text}</button>`;
 }

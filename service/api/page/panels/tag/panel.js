@@ -1,16 +1,17 @@
 /** Tag: a text with its parts of speech or its names. */
 import { AsCode } from '../../components/as_code.js';
 import { Fold } from '../../components/fold.js';
-import { percent } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
 import { shortened } from '../../components/text.js';
 import { useKept } from '../../components/use_kept.js';
 import { CorrectTags } from '../../corrections/correct_tags.js';
 import { useExplained } from '../../server/use_explained.js';
-import { html } from '../../vendor/preact.js';
+import { html, useMemo } from '../../vendor/preact.js';
 import { exampleOf, examplesOf } from './examples.js';
 import { MarkedText } from './marked_text.js';
+import { NetworkInput } from './network_input.js';
+import { probabilityOf } from './probabilities.js';
 import { BestTags, Why } from './why.js';
 
 await loadStyles(new URL('tag.css', import.meta.url).href);
@@ -18,6 +19,8 @@ await loadStyles(new URL('tag.css', import.meta.url).href);
 /** @typedef {import('../../server/types.js').Model} Model */
 
 const TYPING_MS = 200;
+/** @type {string[]} */
+const NO_LABELS = [];
 
 /** @param {Model} model @param {string} text */
 const callOf = (model, text) => (text.trim() ? { path: 'v1/tag', body: { model: model.id, version: model.version, text } } : null);
@@ -32,9 +35,13 @@ export function Panel({ server, model, models, query, setQuery, kept }) {
 
   const result = mine.answer?.data.results[0];
   const sent = /** @type {any} */ (mine.answer?.call.body);
-  const index = chosen !== null && chosen < (result?.tokens.length ?? 0) ? chosen : firstUnsure(result);
+  const unsure = useMemo(() => leastSure(result), [result]);
+  const index = chosen !== null && chosen < (result?.tokens.length ?? 0) ? chosen : unsure;
   const token = result?.tokens[index];
-  const labels = model.labels ?? [];
+  const labels = model.labels ?? NO_LABELS;
+  // A key that is typed renders the panel, and must not render the explanation of every word.
+  const why = useMemo(() => (result?.explain && token
+    ? html`<${Why} tokens=${result.tokens} index=${index} explain=${result.explain} labels=${labels} onChoose=${setChosen} />` : null), [result, index, labels, setChosen]);
 
   return html`
     <div class="panel">
@@ -70,12 +77,10 @@ export function Panel({ server, model, models, query, setQuery, kept }) {
       </section>
 
       ${(mine.answer || mine.error) && html`<div class="wide folds">
-        <${Fold} name="tag/input" title="What it saw">${() => result && html`<${NetworkInput} result=${result} model=${model} />`}<//>
+        <${Fold} name="tag/input" title="What it saw">${() => result && html`<${NetworkInput} result=${result} model=${model} leastSure=${unsure} />`}<//>
         <${Fold} name="tag/why" title="Why" open>
-          ${() => (result?.explain && token
-    ? html`<${Why} tokens=${result.tokens} index=${index} explain=${result.explain} labels=${labels} onChoose=${setChosen} />`
-    : html`<p>${mine.isTooLong ? 'This text is too long to be explained: shorten it to see why its words have their tags.'
-      : mine.explains ? 'Choose a token of the answer.' : 'This server does not say why: its version of /v1/tag has no explanation.'}</p>`)}
+          ${() => why ?? html`<p>${mine.isTooLong ? 'This text is too long to be explained: shorten it to see why its words have their tags.'
+      : mine.explains ? 'Choose a token of the answer.' : 'This server does not say why: its version of /v1/tag has no explanation.'}</p>`}
         <//>
         <${AsCode} server=${server} name="tag" calls=${[mine.answer?.call, other && beside.answer?.call]} />
       </div>`}
@@ -93,7 +98,7 @@ function Side({ state, model, chosen, onChoose, isNamed }) {
       ${isNamed && html`<h2>${model.id}</h2>`}
       <div class=${(pending || state.error) && answer ? 'stale' : ''}>
         ${result && html`<${MarkedText} text=${/** @type {any} */ (answer?.call.body).text} tokens=${result.tokens} entities=${result.entities}
-          explain=${result.explain} labels=${model.labels ?? []} chosen=${chosen} onChoose=${onChoose} name="Tagged by ${model.id}" />`}
+          explain=${result.explain} labels=${model.labels ?? NO_LABELS} chosen=${chosen} onChoose=${onChoose} name="Tagged by ${model.id}" />`}
         ${result?.entities?.length === 0 && html`<p class="caption">It finds no names in this text.</p>`}
       </div>
       ${!answer && !pending && !state.error && html`<p class="caption">Write a text: its words are tagged as you type.</p>`}
@@ -101,25 +106,13 @@ function Side({ state, model, chosen, onChoose, isNamed }) {
     </div>`;
 }
 
-/** Sentences and tokens, as the network gets them. @param {{ result: any, model: Model }} props */
-function NetworkInput({ result, model }) {
-  const sentences = result.sentences.map((/** @type {any} */ { start, end }) => result.tokens.filter(
-    (/** @type {any} */ token) => token.start >= start && token.end <= end));
-  return html`
-    <div class="stack">
-      <p class="caption">${sentences.length} ${sentences.length === 1 ? 'sentence' : 'sentences'}, ${result.tokens.length} tokens. The
-        network reads one sentence at a time; of each token it sees the word and its characters.${model.details.words
-          && ` It knows ${model.details.words.toLocaleString('en')} words; of others it sees the characters alone.`}</p>
-      <ol class="sentences">${sentences.map((/** @type {any[]} */ tokens, /** @type {number} */ each) => html`
-        <li key=${each}>${tokens.map((token, place) => html`<span key=${place} class="piece">${token.text}</span>`)}</li>`)}</ol>
-      ${result.multiword?.length > 0 && html`<p class="caption">Read as several words: ${result.multiword.map(
-    (/** @type {any} */ { text, tokens }) => `${text} = ${tokens.map((/** @type {number} */ token) => result.tokens[token].text).join(' + ')}`).join(', ')}.</p>`}
-      <p class="caption">Its least certain token has ${percent(Math.min(1, ...result.tokens.map((/** @type {any} */ token) => token.score)))}.</p>
-    </div>`;
-}
-
 /** The token that the model is least sure of: the one to look at first. @param {any} result */
-function firstUnsure(result) {
-  const scores = (result?.tokens ?? []).map((/** @type {any} */ token) => token.score);
-  return Math.max(0, scores.indexOf(Math.min(...scores)));
+function leastSure(result) {
+  let least = 0;
+  let lowest = Infinity;
+  (result?.tokens ?? []).forEach((/** @type {import('./marked_text.js').Token} */ token, /** @type {number} */ index) => {
+    const probability = probabilityOf(token, index, result.explain);
+    if (probability < lowest) [least, lowest] = [index, probability];
+  });
+  return least;
 }

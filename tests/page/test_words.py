@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import PATIENCE_MS, window
+from tests.page.browser import PATIENCE_MS, SIZES, window
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -52,21 +52,57 @@ def test_an_unknown_word_is_named_with_what_is_like_it(page: Page) -> None:
     expect(page.locator(".best p")).not_to_be_empty()
 
 
-@pytest.mark.parametrize(
-    ("question", "corrected"), [("king - man + wooman", "king - man + woman"), ("cat, wooman", "cat, woman")]
-)
-def test_an_unknown_word_of_several_is_replaced_where_it_stands(
-    browser: Browser, url: str, question: str, corrected: str
-) -> None:
+def test_an_unknown_word_of_a_sum_is_replaced_where_it_stands(browser: Browser, url: str) -> None:
     with window(browser, url, expected="422") as page:
-        page.goto(f"/#/words?q={quote(question)}")
+        page.goto(f"/#/words?q={quote('king - man + wooman')}")
         expect(page.locator("#words-problem")).to_have_text(re.compile("^\\s*“wooman” is not in the vocabulary"))
         expect(page.get_by_role("region", name="Answer")).to_contain_text("there are no nearest words")
         expect(page.get_by_role("region", name="Map")).to_contain_text("A map needs two words that words-en knows")
         page.locator("#words-problem").get_by_role("button", name="woman", exact=True).click()
-        expect(page.get_by_label("A word, a sum of words")).to_have_value(corrected)
+        expect(page.get_by_label("A word, a sum of words")).to_have_value("king - man + woman")
         expect(page.get_by_role("table", name="Nearest words").locator(".row")).to_have_count(10)
         expect(page.locator("#words-problem")).to_have_text("")
+
+
+def test_an_unknown_word_of_a_list_is_left_out_and_named(browser: Browser, url: str) -> None:
+    with window(browser, url, expected="422") as page:
+        page.goto("/#/words?q=cat,+wooman")
+        answer = page.get_by_role("region", name="Answer")
+        expect(page.locator("#words-problem")).to_have_text(re.compile("^\\s*“wooman” is not in the vocabulary"))
+        expect(answer).to_contain_text("Near cat")
+        expect(answer).to_contain_text("Left out, as words-en does not know it: wooman.")
+        expect(page.get_by_role("table", name="Nearest words").locator(".row")).to_have_count(10)
+        expect(answer).not_to_contain_text("there are no nearest words")
+        page.get_by_label("A word, a sum of words").fill("cat, dog, unknownzz, horse")
+        expect(answer).to_contain_text("Near all of them")
+        expect(answer).to_contain_text("The odd one out")
+        expect(answer.get_by_text("Left out, as words-en does not know it: unknownzz.")).to_have_count(1)
+        expect(answer).not_to_contain_text("there are no nearest words")
+        page.locator("#words-problem").get_by_role("button", name="unknowns", exact=True).click()
+        expect(page.get_by_label("A word, a sum of words")).to_have_value("cat, dog, unknowns, horse")
+        expect(page.locator("#words-problem")).to_have_text("")
+
+
+@pytest.mark.parametrize("question", ["a - a", "lectrnn", ""])
+def test_where_nothing_is_near_the_page_says_why_and_keeps_no_room(browser: Browser, url: str, question: str) -> None:
+    with window(browser, url, expected="422") as page:
+        page.goto(f"/#/words?q={quote(question)}")
+        answer, card = page.get_by_role("region", name="Answer"), page.get_by_role("region", name="Map", exact=True)
+        expect(answer).to_contain_text("Write a word" if not question else "there are no nearest words")
+        expect(card).to_contain_text("A map needs two words")
+        for region, most in ((answer, 300), (card, 300)):
+            box = region.bounding_box()
+            assert box is not None
+            assert box["height"] < most
+
+
+def test_on_a_phone_the_words_of_a_sum_are_large_enough_to_read(browser: Browser, url: str) -> None:
+    with window(browser, url, size=SIZES["phone"]) as page:
+        page.goto("/#/words")
+        labels = page.locator("svg.arrows .word text")
+        expect(labels).not_to_have_count(0)
+        heights = labels.evaluate_all("(all) => all.map((each) => each.getBoundingClientRect().height)")
+        assert min(heights) >= 11
 
 
 def test_a_word_that_is_like_no_other_is_named_too(page: Page) -> None:

@@ -4,7 +4,7 @@ import { pca, plus } from './vectors.js';
 
 const WIDTH = 640;
 const HEIGHT = 320;
-const MARGIN = 56;
+const MARGIN = 72;
 
 /** @param {{ steps: { sign: 1 | -1, word: string }[], vectors: Map<string, Float32Array>, nearest: string[] }} props
  *     nearest: the words that the sum leads to, the best first */
@@ -43,7 +43,7 @@ export function Arrows({ steps, vectors, nearest }) {
     const [x, y] = at(coordinates[index]);
     const isAnswer = word === known[0] && !steps.some((step) => step.word === word);
     return html`<g key=${word} class=${isAnswer ? 'word answer' : 'word'}><circle cx=${x} cy=${y} r="4.5" />
-          <text x=${x} y=${y + 18}>${word}</text></g>`;
+          <text x=${x} y=${y} dy="1.3em">${word}</text></g>`;
   })}
         ${(() => { const [x, y] = at(/** @type {number[]} */ (route.at(-1))); return html`<circle class="sum" cx=${x} cy=${y} r="7" />`; })()}
       </svg>

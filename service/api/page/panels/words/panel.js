@@ -12,13 +12,13 @@ import { Axis, axisCall } from './axis.js';
 import { MapCard, aroundOf, mapCall } from './map_card.js';
 import { OddOneOut, oddOneOutCall } from './odd_one_out.js';
 import { parse, replaced } from './parse.js';
-import { UnknownWords } from './unknown_words.js';
+import { UnknownList } from './unknown_words.js';
+import { useNeighbors } from './use_neighbors.js';
 import { vectorsCall, vectorsOf } from './vectors.js';
 import { VectorStrips } from './vector_strips.js';
 
 await loadStyles(new URL('words.css', import.meta.url).href);
 
-const TYPING_MS = 250;
 const BARS = 10;
 const EXAMPLES = ['king - man + woman', 'cat', 'breakfast, lunch, dinner, river', 'berlin - germany + japan'];
 
@@ -29,12 +29,7 @@ export function Panel(props) {
   const question = useMemo(() => parse(text), [text]);
   const { positive = [], negative = [] } = question.kind === 'none' ? {} : question;
   const k = Math.min(Math.max(BARS, aroundOf(query)), model.limits.max_neighbors ?? Infinity);
-  const named = { model: model.id, version: model.version };
-  const call = question.kind === 'none' ? null : {
-    path: 'v1/neighbors',
-    body: question.kind === 'word' ? { ...named, words: positive, k } : { ...named, positive, negative, k },
-  };
-  const state = useAnswer(server, call, { delay: TYPING_MS });
+  const { state, words, unknown, hasUnknown } = useNeighbors(server, model, question, k);
   const result = state.answer?.data.results[0];
   /** @type {{ word: string, score: number }[]} */
   const neighbors = result?.neighbors ?? [];
@@ -42,26 +37,23 @@ export function Panel(props) {
   const search = (/** @type {string} */ word) => setQuery({ q: word }, { push: true });
 
   // The vectors of what was asked and of what is nearest, for the arrows and the strips.
-  const shown = state.answer && !state.error && nearest.length ? [...new Set([...positive, ...negative, ...nearest.slice(0, 3)])] : [];
+  const shown = state.answer && !state.error && nearest.length ? [...new Set([...words, ...nearest.slice(0, 3)])] : [];
   const vectorCall = shown.length ? vectorsCall(model, shown) : null;
   const embedded = useAnswer(server, vectorCall);
-  const asked = shown.length ? [...new Set([...positive, ...negative])] : [];
-  // Of one word the answer says so; a sum or a list is refused at its first unknown word.
-  const hasUnknown = Boolean(result?.unknown) || (state.error?.kind === 'invalid' && /^(positive|negative)\[/.test(state.error.field ?? ''));
+  const asked = shown.length ? words : [];
   const isList = question.kind === 'several' && positive.length > 2;
   const vectors = useMemo(() => (embedded.answer ? vectorsOf(embedded.answer) : new Map()), [embedded.answer]);
 
   return html`
-    <div class="panel words">
+    <div class=${state.pending || neighbors.length ? 'panel words' : 'panel words nothing'}>
       <section class="card input stack" aria-label="Input">
         <label class="field"><span class="label">A word, a sum of words, or several words</span>
           <input type="search" value=${text} spellcheck=${false} autocapitalize="off" autocomplete="off"
             aria-invalid=${state.error?.kind === 'invalid' || hasUnknown} aria-describedby="words-problem"
             onInput=${(/** @type {any} */ event) => setQuery({ q: event.target.value })} /></label>
         <div id="words-problem">
-          <${UnknownWords} server=${server} model=${model} words=${hasUnknown ? [...positive, ...negative] : []}
-            onReplace=${(/** @type {string} */ word, /** @type {string} */ other) => search(replaced(text, word, other))}>
-            <${Problem} state=${state} /><//>
+          ${hasUnknown && unknown?.length ? html`<${UnknownList} model=${model} unknown=${unknown}
+            onReplace=${(/** @type {string} */ word, /** @type {string} */ other) => search(replaced(text, word, other))} />` : html`<${Problem} state=${state} />`}
         </div>
         <div class="buttons examples" role="group" aria-label="Examples">${EXAMPLES.map((example) => html`
           <button key=${example} type="button" class="button" onClick=${() => search(example)}>${example}</button>`)}</div>
@@ -73,13 +65,15 @@ export function Panel(props) {
         ${isList && html`<${OddOneOut} server=${server} model=${model} words=${positive} />`}
         ${neighbors.length > 0 && html`
           <div class=${state.pending || state.error ? 'stale stack' : 'stack'}>
-            ${question.kind === 'several' ? html`<h2>Near all of them</h2>`
+            ${question.kind === 'several' ? html`<h2>${words.length > 1 ? 'Near all of them' : `Near ${words[0]}`}</h2>
+              ${hasUnknown && !isList && html`<p class="caption">Left out, as ${model.id} does not know it: ${positive.filter((word) => !words.includes(word)).join(', ')}.</p>`}`
     : html`<div class="best"><h2 class="label">${question.kind === 'sum' ? 'The sum leads to' : 'Nearest'}</h2><p>${nearest[0]}</p></div>`}
             <${Bars} label="Nearest words, by cosine" bars=${neighbors.slice(0, BARS).map(({ word, score }) => ({ name: word, value: score }))}
               format=${three} best=${nearest[0]} onChoose=${search} />
           </div>`}
-        ${hasUnknown && !state.pending && html`<p class="caption">Without a vector for every word there are no nearest words: correct the words, or
-          choose one that is spelled like them.</p>`}
+        ${hasUnknown && !state.pending && !neighbors.length && html`<p class="caption">${question.kind === 'sum' ? 'Without a vector for every word there is no sum, and there are no nearest words'
+    : 'Without a vector there are no nearest words'}: correct what is not in the vocabulary, or choose a word that is spelled like it.</p>`}
+        ${state.error?.kind === 'invalid' && !hasUnknown && html`<p class="caption">For this question there are no nearest words: the message beside it says why.</p>`}
         ${question.kind === 'none' && html`<p class="caption">Write a word: the words that are used like it appear here.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is searching …</p>`}
       </section>

@@ -2,31 +2,45 @@
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 
-/** Words whose spelling is looked up. */
-const LOOKED_UP = 10;
+/** Words that are looked up. */
+const LOOKED_UP = 100;
+/** Unknown words that are shown. */
+const SHOWN = 10;
 const TYPING_MS = 300;
 
-/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, words: string[],
- *     onReplace: (word: string, other: string) => void, children?: any }} props
- *     words: the known among them are not shown. onReplace: puts another word in the place of one. children: shown until the
- *     server has said which are unknown */
-export function UnknownWords({ server, model, words, onReplace, children }) {
+/** @typedef {{ word: string, suggestions: string[] }} Unknown suggestions: known words that are spelled like it */
+
+/** Which of words are not in the vocabulary.
+ * @param {import('../../server/client.js').Server} server @param {import('../../server/types.js').Model} model @param {string[]} words
+ * @returns {Unknown[] | null} null: the server has not said so yet */
+export function useUnknownWords(server, model, words) {
   const looked = [...new Set(words)].slice(0, LOOKED_UP);
   const { answer, pending } = useAnswer(server, looked.length ? {
     path: 'v1/neighbors', body: { model: model.id, version: model.version, words: looked, k: 1 },
   } : null, { delay: TYPING_MS });
-  if (pending || !answer) return children ?? null;
+  if (pending || !answer) return null;
   const sent = /** @type {any} */ (answer.call.body).words;
-  const unknown = answer.data.results.flatMap((/** @type {any} */ result, /** @type {number} */ index) => (
+  return answer.data.results.flatMap((/** @type {any} */ result, /** @type {number} */ index) => (
     result.unknown ? [{ word: sent[index], suggestions: result.suggestions ?? [] }] : []));
-  if (!unknown.length) return children ?? null;
+}
+
+/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, words: string[],
+ *     onReplace: (word: string, other: string) => void }} props
+ *     words: the known among them are not shown. onReplace: puts another word in the place of one */
+export function UnknownWords({ server, model, words, onReplace }) {
+  return html`<${UnknownList} model=${model} unknown=${useUnknownWords(server, model, words) ?? []} onReplace=${onReplace} />`;
+}
+
+/** @param {{ model: import('../../server/types.js').Model, unknown: Unknown[], onReplace: (word: string, other: string) => void }} props */
+export function UnknownList({ model, unknown, onReplace }) {
+  if (!unknown.length) return null;
   return html`
     <div class="problem" role="alert">
-      ${unknown.map((/** @type {{ word: string, suggestions: string[] }} */ { word, suggestions }) => html`
+      ${unknown.slice(0, SHOWN).map(({ word, suggestions }) => html`
         <p key=${word}>“${word}” is not in the vocabulary of ${model.id}.
           ${suggestions.length ? html` Did you mean ${suggestions.map((other, index) => html`
             ${index ? ', ' : ''}<button type="button" class="link" key=${other} onClick=${() => onReplace(word, other)}>${other}</button>`)}?`
     : ' Check how it is spelled, or take another word.'}</p>`)}
-      ${words.length > LOOKED_UP && html`<p>Of the other ${words.length - LOOKED_UP} words look at the spelling too.</p>`}
+      ${unknown.length > SHOWN && html`<p>${unknown.length - SHOWN} more words are not in it: ${unknown.slice(SHOWN).map(({ word }) => word).join(', ')}.</p>`}
     </div>`;
 }

@@ -124,7 +124,7 @@ def test_a_model_that_is_unloaded_is_named_and_no_other_answers_for_it(browser: 
         expect(missing).to_contain_text("translate-en-de does not serve now")
         expect(missing).to_contain_text("It is unloaded.")
         expect(missing.get_by_role("link", name="Models")).to_have_attribute("href", "#/models")
-        expect(page.get_by_label("Model", exact=True)).to_have_count(0)
+        expect(page.locator(".top .model")).to_have_count(0)
         control(page, "translate-en-de", "load")
         expect(text).to_have_value("Good morning!")
         expect(page.locator(".translation")).to_have_text("Guten Morgen!")
@@ -143,7 +143,7 @@ def test_a_model_that_is_unloaded_is_named_and_no_other_answers_for_it(browser: 
 def test_a_panel_whose_models_are_unloaded_stays_and_says_what_to_load(browser: Browser, controlled: str) -> None:
     with window(browser, controlled, expected="503") as page:
         page.goto("/#/draw")
-        expect(page.locator(".predictions .reading output")).to_have_text("3")
+        expect(page.locator(".network .unit-labels")).to_be_visible()  # Nothing is asked any longer.
         control(page, "digits", "unload")
         page.get_by_role("button", name="seven").click()
         expect(page.get_by_role("region", name="Missing model")).to_contain_text("digits does not serve now")
@@ -170,11 +170,13 @@ def test_what_failed_while_the_server_was_away_is_asked_again_once_it_is_back(br
             first.wait()
             page.get_by_label("A word, a sum of words").fill("dog")
             expect(page.locator(".notice")).to_contain_text("goes on by itself once the server is back")
+            expect(page.locator(".map-place")).to_have_css("opacity", "0.55")  # It is of the cat.
             rail(page, "Tag")
             expect(page.locator(".problem").first).to_contain_text("cannot be reached")
             rail(page, "Words")
             with server(ROOT / "models", python=python, program=command, PORT=address.rpartition(":")[2]) as second:
                 second.wait_for("serving")
                 expect(page.locator(".notice")).to_have_count(0)
+                expect(page.locator(".map-place")).to_have_css("opacity", "1")
                 expect(page.get_by_label("A word, a sum of words")).to_have_value("dog")
                 expect(page.locator(".best p")).not_to_be_empty()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.page.browser import PATIENCE_MS, wait_until, window
+from tests.page.browser import PATIENCE_MS, SIZES, wait_until, window
 from tests.page.panels import PANELS
 from tests.support.processes import ROOT, server
 
@@ -116,6 +116,15 @@ def test_the_size_for_a_projector_is_remembered(page: Page) -> None:
     page.reload()
     expect(page.get_by_role("button", name="Projector size")).to_have_attribute("aria-pressed", "true")
     assert size() == "24px"
+
+
+def test_on_a_phone_the_name_of_the_model_is_not_cut(browser: Browser, url: str) -> None:
+    with window(browser, url, size=SIZES["phone"]) as page:
+        open_panel(page, "#/translate")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Translate")
+        menu = page.locator(".top select").bounding_box()
+        assert menu is not None
+        assert menu["width"] >= 190, "translate-en-de, its padding and its arrow"
 
 
 def test_a_panel_is_used_by_keyboard_alone(page: Page) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import PATIENCE_MS, window
+from tests.page.browser import PATIENCE_MS, violations, window
 from tests.page.drawing import draw
 from tests.support.processes import ROOT, server
 
@@ -125,6 +125,7 @@ def test_a_model_that_is_unloaded_is_named_and_no_other_answers_for_it(browser: 
         expect(missing).to_contain_text("It is unloaded.")
         expect(missing.get_by_role("link", name="Models")).to_have_attribute("href", "#/models")
         expect(page.locator(".top .model")).to_have_count(0)
+        assert violations(page) == []
         control(page, "translate-en-de", "load")
         expect(text).to_have_value("Good morning!")
         expect(page.locator(".translation")).to_have_text("Guten Morgen!")

@@ -126,6 +126,7 @@ def test_an_answered_tag_is_among_the_best_even_if_others_are_more_probable(page
 
 
 def test_what_cannot_follow_a_tag_has_no_score_and_bars_begin_at_zero(page: Page) -> None:
+    page.emulate_media(reduced_motion="reduce")  # Bars do not glide.
     answer_with(page, CONTRADICTING)
     page.goto("/#/tag?text=Jordan+Paris+won")
     page.get_by_role("group", name="Tagged by ner-en").get_by_role("button", name="Jordan").click()

@@ -51,7 +51,12 @@ def test_what_was_entered_is_there_when_one_comes_back(page: Page) -> None:
     expect(page.get_by_label("A word, a sum of words")).to_have_value("cat")
     rail(page, "Words")  # of the panel that is shown
     expect(page.get_by_label("A word, a sum of words")).to_have_value("cat")
-    page.goto("/#/words?q=dog")  # a link with an input of its own
+    page.goto("/#/tag?text=Ada+sang.+She+slept.+Bob+ate+bread.")  # links with an input of their own
+    expect(page.get_by_role("group", name="Tagged by ner-en")).to_contain_text("Bob")
+    chosen = page.locator(".marked [aria-pressed=true]")
+    expect(chosen).to_have_count(1)
+    assert chosen.get_attribute("data-word") != "5", "the sixth word was chosen of another text"
+    page.goto("/#/words?q=dog")
     expect(page.get_by_label("A word, a sum of words")).to_have_value("dog")
 
 
@@ -136,6 +141,8 @@ def test_a_model_that_is_unloaded_is_named_and_no_other_answers_for_it(browser: 
         expect(text).to_have_value("Good evening!")
         page.goto("/#/tag?model=nobody")
         expect(missing).to_contain_text("There is no model named nobody in its repository")
+        page.goto("/#/tag?model=ner-en&beside=nobody")
+        expect(page.get_by_role("region", name="Input")).to_contain_text("nobody does not serve now")
         page.goto("/#/tag?model=digits")  # of another task
         expect(page.get_by_role("group", name="Tagged by ner-en")).to_be_visible()
         control(page, "translate-en-de", "load")

@@ -7,7 +7,7 @@ import { shortened } from '../../components/text.js';
 import { useKept } from '../../components/use_kept.js';
 import { CorrectTags } from '../../corrections/correct_tags.js';
 import { useExplained } from '../../server/use_explained.js';
-import { html, useMemo } from '../../vendor/preact.js';
+import { html, useCallback, useMemo } from '../../vendor/preact.js';
 import { exampleOf, examplesOf } from './examples.js';
 import { MarkedText } from './marked_text.js';
 import { NetworkInput } from './network_input.js';
@@ -31,12 +31,14 @@ export function Panel({ server, model, models, query, setQuery, kept }) {
   const other = models.find(({ id }) => id === query.get('beside') && id !== model.id) ?? null;
   const mine = useExplained(server, callOf(model, text), { delay: TYPING_MS });
   const beside = useExplained(server, other && callOf(other, text), { delay: TYPING_MS });
-  const [chosen, setChosen] = useKept(kept, 'chosen', /** @type {number | null} */ (null));
+  const [choice, setChoice] = useKept(kept, 'choice', /** @type {{ text: string, index: number } | null} */ (null));
 
   const result = mine.answer?.data.results[0];
   const sent = /** @type {any} */ (mine.answer?.call.body);
   const unsure = useMemo(() => leastSure(result), [result]);
-  const index = chosen !== null && chosen < (result?.tokens.length ?? 0) ? chosen : unsure;
+  const answered = sent?.text;
+  const setChosen = useCallback((/** @type {number} */ at) => setChoice({ text: answered, index: at }), [answered, setChoice]);
+  const index = choice !== null && choice.text === answered && choice.index < (result?.tokens.length ?? 0) ? choice.index : unsure;
   const token = result?.tokens[index];
   const labels = model.labels ?? NO_LABELS;
   // A key that is typed renders the panel, and must not render the explanation of every word.
@@ -48,11 +50,11 @@ export function Panel({ server, model, models, query, setQuery, kept }) {
       <section class="card input stack" aria-label="Input">
         <label class="field"><span class="label">Text</span>
           <textarea value=${text} rows="5" spellcheck=${false} aria-invalid=${mine.error?.kind === 'invalid'} aria-describedby="tag-problem"
-            onInput=${(/** @type {any} */ event) => { setChosen(null); setQuery({ text: event.target.value }); }}></textarea></label>
+            onInput=${(/** @type {any} */ event) => setQuery({ text: event.target.value })}></textarea></label>
         <${Problem} state=${mine} id="tag-problem" />
         <div class="buttons examples" role="group" aria-label="Examples">
           ${examplesOf(model).map((example, each) => html`
-            <button key=${each} type="button" class="button" onClick=${() => { setChosen(null); setQuery({ text: example }, { push: true }); }}>${shortened(example, 28)}</button>`)}
+            <button key=${each} type="button" class="button" onClick=${() => setQuery({ text: example }, { push: true })}>${shortened(example, 28)}</button>`)}
         </div>
         ${models.length > 1 && html`
           <label class="buttons"><span class="caption">Compare with</span>

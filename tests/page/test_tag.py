@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.page.browser import PATIENCE_MS, violations, window
+from tests.page.browser import PATIENCE_MS, SIZES, violations, window
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -64,25 +64,26 @@ def test_a_word_shows_its_best_tags_at_once(page: Page) -> None:
 
 TAGS = ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
 MARGINALS = [[0.1, 0.5, 0, 0.4, 0], [0.05, 0.3, 0.15, 0.2, 0.3], [0.5, 0.3, 0.1, 0.0501, 0.0499]]
-CONTRADICTING = {
+EXPLAIN: dict[str, Any] = {
+    "tags": TAGS,
+    "marginals": MARGINALS,
+    "transitions": [
+        [0.1, -0.2, None, -0.1, None],
+        [0.2, -0.3, 0.4, -0.5, None],
+        [0.3, -0.4, 0.5, -0.6, None],
+        [-0.1, -2, None, -1, 0.5],
+        [0.4, -0.5, None, -0.6, 0.7],
+    ],
+    "without_crf": ["B-PER", "B-LOC", "O"],
+}
+CONTRADICTING: dict[str, Any] = {
     "sentences": [{"start": 0, "end": 16}],
     "tokens": [
         {"text": text, "start": start, "end": start + len(text), "tag": tag, "score": score}
         for text, start, tag, score in [("Jordan", 0, "B-PER", 0.3), ("Paris", 7, "I-PER", 0.3), ("won", 13, "O", 0.5)]
     ],
     "entities": [{"text": "Jordan Paris", "label": "PER", "start": 0, "end": 12, "score": 0.2}],
-    "explain": {
-        "tags": TAGS,
-        "marginals": MARGINALS,
-        "transitions": [
-            [0.1, -0.2, None, -0.1, None],
-            [0.2, -0.3, 0.4, -0.5, None],
-            [0.3, -0.4, 0.5, -0.6, None],
-            [-0.1, -2, None, -1, 0.5],
-            [0.4, -0.5, None, -0.6, 0.7],
-        ],
-        "without_crf": ["B-PER", "B-LOC", "O"],
-    },
+    "explain": EXPLAIN,
 }
 """An answer of which the most probable sequence has other tags than the tokens by themselves."""
 
@@ -145,6 +146,19 @@ def test_what_cannot_follow_a_tag_has_no_score_and_bars_begin_at_zero(page: Page
     for found, (left, right) in zip(tracks, expected, strict=True):
         assert abs(found[0] - left) < 0.02
         assert abs(found[1] - right) < 0.02
+
+
+def test_a_table_that_is_wider_than_a_phone_scrolls_by_itself(browser: Browser, url: str) -> None:
+    with window(browser, url, size=SIZES["phone"]) as page:
+        tokens = [{**token, "text": token["text"] * 4} for token in CONTRADICTING["tokens"]]
+        answer_with(
+            page, {**CONTRADICTING, "tokens": tokens, "explain": {**EXPLAIN, "without_crf": ["O", "O", "B-LOC"]}}
+        )
+        page.goto("/#/tag?text=Jordan+Paris+won")
+        table = page.get_by_role("region", name="Tags with and without the CRF")
+        expect(table.locator(".differs")).to_have_count(3)
+        assert table.evaluate("(region) => region.scrollWidth > region.clientWidth")
+        assert page.evaluate("() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def test_labels_of_the_network_that_the_answer_merges_are_named(page: Page) -> None:

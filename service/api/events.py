@@ -58,9 +58,11 @@ class EventStream(Response):
             await self._work
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._work is not None
+        # Not kept: work that was cancelled has an error whose frames hold this stream.
+        work, self._work = self._work, None
+        assert work is not None
         disconnect = asyncio.ensure_future(wait_for_disconnect(receive))
-        disconnect.add_done_callback(lambda done: self._work and self._work.cancel())
+        disconnect.add_done_callback(lambda done: work.cancel())
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             event = self._first
@@ -69,12 +71,12 @@ class EventStream(Response):
                 event = await self._events.get()
             if disconnect.done():
                 raise ClientDisconnect
-            if not self._work.cancelled() and (error := self._work.exception()):
+            if not work.cancelled() and (error := work.exception()):
                 await send({"type": "http.response.body", "body": _error_event(error, scope), "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             disconnect.cancel()
-            self._work.cancel()
+            work.cancel()
 
     def _end(self, work: asyncio.Task[None]) -> None:
         self._events.put_nowait(None)

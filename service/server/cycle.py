@@ -17,6 +17,8 @@ class Cycle(RequestResponseCycle):
             headers: its headers, content-length among them.
             body: its body.
         """
+        # As after an ASGI answer: otherwise the connection and its last request would hold each other.
+        on_response, self.on_response = self.on_response, _nothing
         if self.disconnected or self.transport.is_closing():
             return
         if (b"connection", b"close") in headers:
@@ -29,7 +31,11 @@ class Cycle(RequestResponseCycle):
         self.message_event.set()
         if not self.keep_alive:
             self.transport.close()
-        self.on_response()
+        on_response()
+
+
+def _nothing() -> None:
+    """What follows an answer that is complete."""
 
 
 class Http10Cycle(Cycle):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
@@ -13,14 +15,16 @@ import orjson
 import pytest
 from starlette.types import ASGIApp
 
+from service.api.events import EventStream
 from service.bundle.files import Bundle
+from service.server.protocol import HttpConnection
 from service.serving.registry import ModelRegistry
 from service.settings import Settings
 from tests.support.asgi import Caller
 from tests.support.classifier_bundles import write_classifier
 from tests.support.classify_requests import pixels
 from tests.support.event_loop import run_async
-from tests.support.server import serving
+from tests.support.server import running, serving
 from tests.support.tagger_bundles import write_tagger
 from tests.support.translator_bundles import write_translator
 from tests.support.word_vector_bundles import write_words
@@ -156,6 +160,40 @@ def test_late_requests_leave_nothing_behind(tmp_path: Path, kind: str) -> None:
             await _count_objects_of(fail)
 
     run_async(main())
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "document", "accept", "until"),
+    [
+        ("digits", "/v1/classify", pixels(7), "*/*", b"results"),
+        ("digits", "/v2/models/digits/infer", {"inputs": []}, "*/*", b"error"),
+        ("tagger", "/v1/tag", {"text": 1}, "*/*", b"detail"),
+        ("translator", "/v1/translate", {"text": "The dog sleeps."}, "text/event-stream", b"data: "),
+    ],
+    ids=["answered inline", "refused inline", "refused", "left within a stream"],
+)
+@pytest.mark.usefixtures("no_collection")
+def test_a_connection_and_its_answer_are_freed_without_a_collection(
+    tmp_path: Path, kind: str, path: str, document: dict[str, Any], accept: str, until: bytes
+) -> None:
+    WRITERS[kind][0](tmp_path)
+    body = orjson.dumps(document)
+    head = f"POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\naccept: {accept}\r\n"
+    with running(Settings(models=tmp_path)) as url:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), timeout=60) as connection:
+                connection.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
+                answer = b""
+                while until not in answer:
+                    part = connection.recv(65_536)
+                    assert part, answer
+                    answer += part
+        for _ in range(500):
+            left = [type(item).__name__ for item in gc.get_objects() if isinstance(item, HttpConnection | EventStream)]
+            if not left:
+                break
+            time.sleep(0.01)
+        assert left == []
 
 
 async def _post(app: ASGIApp, path: str, body: bytes) -> int:

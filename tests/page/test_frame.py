@@ -105,17 +105,15 @@ def test_the_last_answer_says_where_its_time_went(page: Page) -> None:
 
 
 def test_the_size_for_a_projector_is_remembered(page: Page) -> None:
-    def size() -> str:
-        value: str = page.evaluate("() => getComputedStyle(document.documentElement).fontSize")
-        return value
-
     open_panel(page)
-    assert size() == "16px"
+    root = page.locator("html")
+    expect(root).to_have_css("font-size", "16px")
     page.get_by_role("button", name="Projector size").click()
-    assert size() == "24px"
+    expect(root).to_have_css("font-size", "24px")
     page.reload()
     expect(page.get_by_role("button", name="Projector size")).to_have_attribute("aria-pressed", "true")
-    assert size() == "24px"
+    expect(root).to_have_css("font-size", "24px")
+
 
 
 def test_on_a_phone_the_name_of_the_model_is_not_cut(browser: Browser, url: str) -> None:

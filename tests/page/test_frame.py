@@ -115,7 +115,6 @@ def test_the_size_for_a_projector_is_remembered(page: Page) -> None:
     expect(root).to_have_css("font-size", "24px")
 
 
-
 def test_on_a_phone_the_name_of_the_model_is_not_cut(browser: Browser, url: str) -> None:
     with window(browser, url, size=SIZES["phone"]) as page:
         open_panel(page, "#/translate")

@@ -11,20 +11,7 @@ import orjson
 import pytest
 from starlette.testclient import TestClient
 
-from service.settings import Settings
-from tests.support.classifier_bundles import write_classifier
-from tests.support.http import client_of
 from tests.support.inference_requests import INFER, LENGTH, at, good, refused, without
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client of one application for all tests of this file; none of them changes it."""
-    repository = tmp_path_factory.mktemp("models")
-    write_classifier(repository)
-    with client_of(Settings(models=repository)) as client:
-        yield client
-
 
 _IMAGE = [[[[0.5] * 28] * 28]]
 

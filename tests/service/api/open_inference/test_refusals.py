@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,6 @@ from service.settings import Settings
 from tests.support.classifier_bundles import classifier_graph, write_classifier
 from tests.support.http import client_of
 from tests.support.inference_requests import INFER, LENGTH, good, refused, with_binary
-
-
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
-    """A client of one application for all tests of this file; none of them changes it."""
-    repository = tmp_path_factory.mktemp("models")
-    write_classifier(repository)
-    with client_of(Settings(models=repository)) as client:
-        yield client
-
 
 _SIZE = "inputs[0].parameters.binary_data_size"
 

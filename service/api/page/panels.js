@@ -21,7 +21,7 @@
  * @property {URLSearchParams} query the input, as the address holds it
  * @property {(values: Record<string, string | null>, options?: { push?: boolean }) => void} setQuery
  *     writes values of the input into the address; null removes one. With push the back button returns
- * @property {Map<string, any>} kept what the panel holds beside its address while another is shown: see components/use_kept.js
+ * @property {Map<string, any>} panelState what the panel holds beside its address while another is shown: see components/use_panel_state.js
  * @property {boolean} allowsModelControl whether the server lets models be loaded and unloaded
  * @property {() => void} onModelsChanged has the list of models read again
  */

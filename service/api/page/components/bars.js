@@ -11,7 +11,7 @@ import { percent } from './numbers.js';
  *     hint: what choosing a name shows */
 export function Bars({ bars, min = 0, max = 1, best, format = percent, label, onChoose, chosen, hint }) {
   const span = max - min || 1;
-  const place = (/** @type {number} */ value) => Math.max(0, Math.min(1, (value - min) / span)) * 100;
+  const toPercent = (/** @type {number} */ value) => Math.max(0, Math.min(1, (value - min) / span)) * 100;
   return html`
     <div class="bars" role="table" aria-label=${label}>
       ${bars.map(({ name, value, color }) => html`
@@ -19,8 +19,8 @@ export function Bars({ bars, min = 0, max = 1, best, format = percent, label, on
           <span role="cell">${onChoose
     ? html`<button type="button" class="name" title=${hint?.(name)} aria-pressed=${chosen === undefined ? undefined : chosen === name} onClick=${() => onChoose(name)}>${name}</button>`
     : html`<span class="name">${name}</span>`}</span>
-          <span role="presentation" class=${min < 0 ? 'track signed' : 'track'} style=${min < 0 ? { '--zero': `${place(0)}%` } : {}}><span class="bar" style=${{
-    '--share': `${Math.abs(place(value) - place(0))}%`, ...(min < 0 ? { '--from': `${Math.min(place(value), place(0))}%` } : {}),
+          <span role="presentation" class=${min < 0 ? 'track signed' : 'track'} style=${min < 0 ? { '--zero': `${toPercent(0)}%` } : {}}><span class="bar" style=${{
+    '--share': `${Math.abs(toPercent(value) - toPercent(0))}%`, ...(min < 0 ? { '--from': `${Math.min(toPercent(value), toPercent(0))}%` } : {}),
     ...(color ? { background: `var(${color})` } : {}),
   }}></span></span>
           <span role="cell" class="value">${format(value)}</span>

@@ -28,7 +28,7 @@ export function App({ server }) {
   const shown = useRef(/** @type {Map<string, string>} */ (new Map()));
   /** The panels that had a model since the page was opened: they stay in the rail. */
   const seen = useRef(/** @type {Set<string>} */ (new Set()));
-  const kept = useRef(Object.fromEntries(PANELS.map(({ id }) => [id, new Map()])));
+  const panelStates = useRef(Object.fromEntries(PANELS.map(({ id }) => [id, new Map()])));
 
   useEffect(() => void document.documentElement.toggleAttribute('data-projector', projector), [projector]);
   // Before the next frame: the first answer may come sooner.
@@ -82,7 +82,7 @@ export function App({ server }) {
         ${listing.answer && (entry?.task && !model
     ? html`<${MissingModel} key=${entry.id} server=${server} entry=${entry} name=${wanted ?? null} models=${served} onModel=${onModel} onModelsChanged=${listing.retry} />`
     : entry && (model || entry.needsModels === false) ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{
-      server, model, models: served, query: address.query, setQuery, kept: kept.current[entry.id],
+      server, model, models: served, query: address.query, setQuery, panelState: panelStates.current[entry.id],
       allowsModelControl: listing.answer.data.lectern?.model_control === true, onModelsChanged: listing.retry,
     }} />`
     : html`<${NothingServed} entry=${entry} name=${address.panel} entries=${entries} />`)}

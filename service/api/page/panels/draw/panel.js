@@ -2,7 +2,7 @@
 import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
-import { useKept } from '../../components/use_kept.js';
+import { usePanelState } from '../../components/use_panel_state.js';
 import { CorrectLabel } from '../../corrections/correct_label.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html, useCallback, useEffect, useMemo, useRef, useState } from '../../vendor/preact.js';
@@ -27,12 +27,12 @@ const ERASER = 40;
 const TOP = 10;
 
 /** @param {import('../../panels.js').PanelProps} props */
-export function Panel({ server, model, query, setQuery, kept }) {
+export function Panel({ server, model, query, setQuery, panelState }) {
   const drawn = query.get('drawing') ?? EXAMPLES[0].text;
   const [strokes, setStrokes] = useState(() => fromText(drawn));
-  const [image, setImage] = useKept(kept, 'image', /** @type {ImageBitmap | null} */ (null));
+  const [image, setImage] = usePanelState(panelState, 'image', /** @type {ImageBitmap | null} */ (null));
   /** A file that this browser cannot read, sent as it is. */
-  const [unread, setUnread] = useKept(kept, 'unread', /** @type {Picture | null} */ (null));
+  const [unread, setUnread] = usePanelState(panelState, 'unread', /** @type {Picture | null} */ (null));
   const [message, setMessage] = useState('');
   /** The file that is being read. */
   const reading = useRef(/** @type {File | null} */ (null));

@@ -32,9 +32,9 @@ export function MarkedText({ text, tokens, entities, explain, labels, chosen, on
       <div ref=${observe} class="marked ${entities ? 'by-entity' : 'by-word'}" role="group" aria-label=${name}>${blocks.length ? blocks.map((block, each) => html`
         <${BlockOfText} key=${each} number=${each} points=${points} words=${words} block=${block} start=${each ? endOf(each - 1) : 0} end=${endOf(each)}
           entities=${entities} labels=${labels} isNear=${isNear(each)} chosen=${within(chosenWord, block)}
-          described=${within(tooltip.place?.word, block)} tooltipId=${tooltip.id} onWord=${onWord} />`) : text}</div>
-      ${tooltip.place && words[tooltip.place.word] && html`
-        <${WordTooltip} id=${tooltip.id} place=${tooltip.place} tokens=${words[tooltip.place.word]} explain=${explain} labels=${labels} />`}
+          described=${within(tooltip.anchor?.word, block)} tooltipId=${tooltip.id} onWord=${onWord} />`) : text}</div>
+      ${tooltip.anchor && words[tooltip.anchor.word] && html`
+        <${WordTooltip} id=${tooltip.id} anchor=${tooltip.anchor} tokens=${words[tooltip.anchor.word]} explain=${explain} labels=${labels} />`}
     </div>`;
 }
 

@@ -17,7 +17,7 @@ export function NetworkInput({ result, model, leastSure }) {
         network reads one sentence at a time; of each token it sees the word and its characters.${model.details.words
           && ` It knows ${model.details.words.toLocaleString('en')} words; of others it sees the characters alone.`}</p>
       <ol class="sentences">${sentences.map((tokens, each) => html`
-        <li key=${each}>${tokens.map((text, place) => html`<span key=${place} class="piece">${text}</span>`)}</li>`)}</ol>
+        <li key=${each}>${tokens.map((text, index) => html`<span key=${index} class="piece">${text}</span>`)}</li>`)}</ol>
       ${result.sentences.length > MOST_DRAWN && html`<p class="caption">The first ${MOST_DRAWN} of ${result.sentences.length} sentences are drawn.</p>`}
       ${result.multiword?.length > 0 && html`<p class="caption">Read as several words: ${result.multiword.map(
     (/** @type {any} */ { text, tokens }) => `${text} = ${tokens.map((/** @type {number} */ each) => result.tokens[each].text).join(' + ')}`).join(', ')}.</p>`}

@@ -4,7 +4,7 @@ import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { loadStyles } from '../../components/styles.js';
 import { shortened } from '../../components/text.js';
-import { useKept } from '../../components/use_kept.js';
+import { usePanelState } from '../../components/use_panel_state.js';
 import { CorrectTags } from '../../corrections/correct_tags.js';
 import { useExplained } from '../../server/use_explained.js';
 import { html, useCallback, useMemo } from '../../vendor/preact.js';
@@ -26,12 +26,12 @@ const NO_LABELS = [];
 const callOf = (model, text) => (text.trim() ? { path: 'v1/tag', body: { model: model.id, version: model.version, text } } : null);
 
 /** @param {import('../../panels.js').PanelProps} props */
-export function Panel({ server, model, models, query, setQuery, kept }) {
+export function Panel({ server, model, models, query, setQuery, panelState }) {
   const text = query.get('text') ?? exampleOf(model);
   const other = models.find(({ id }) => id === query.get('beside') && id !== model.id) ?? null;
   const mine = useExplained(server, callOf(model, text), { delay: TYPING_MS });
   const beside = useExplained(server, other && callOf(other, text), { delay: TYPING_MS });
-  const [choice, setChoice] = useKept(kept, 'choice', /** @type {{ text: string, index: number } | null} */ (null));
+  const [choice, setChoice] = usePanelState(panelState, 'choice', /** @type {{ text: string, index: number } | null} */ (null));
 
   const result = mine.answer?.data.results[0];
   const sent = /** @type {any} */ (mine.answer?.call.body);

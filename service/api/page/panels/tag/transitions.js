@@ -5,7 +5,7 @@ import { three } from '../../components/numbers.js';
 import { html } from '../../vendor/preact.js';
 import { colorOf } from './categories.js';
 
-const SHOWN = 8;
+const MAX_SHOWN = 8;
 
 /** @param {{ tags: string[], scores: (number | null)[][], from: string, labels: string[] }} props
  *     scores: from the row's tag to the column's; null: never. from: the tag before */
@@ -13,13 +13,13 @@ export function Transitions({ tags, scores, from, labels }) {
   const row = scores[tags.indexOf(from)];
   const allowed = row.flatMap((value, tag) => (value === null ? [] : [{ name: tags[tag], value }])).sort((a, b) => b.value - a.value);
   const never = tags.filter((_, tag) => row[tag] === null);
-  const shown = allowed.slice(0, SHOWN);
+  const shown = allowed.slice(0, MAX_SHOWN);
   const values = shown.map(({ value }) => value);
   return html`
     <${Bars} label="Transition scores" min=${Math.min(0, ...values)} max=${Math.max(0, ...values)} format=${three}
       bars=${shown.map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
     <p class="caption">What the CRF adds to the score of a tag after ${from}: above 0 makes it likelier, below 0 less likely.
-      ${allowed.length > SHOWN && ` The other ${allowed.length - SHOWN} that may follow have less.`}
+      ${allowed.length > MAX_SHOWN && ` The other ${allowed.length - MAX_SHOWN} that may follow have less.`}
       ${never.length > 0 && ` ${listed(never)} cannot follow.`}</p>
     <details><summary>The whole matrix</summary>
       <${Heatmap} rows=${tags} columns=${tags} diverging values=${scores.map((each) => each.map((value) => value ?? NaN))}

@@ -10,7 +10,7 @@ import { colorOf } from './categories.js';
 import { bestOf, likelierAlone, ranked } from './probabilities.js';
 import { Transitions } from './transitions.js';
 
-const SHOWN = 8;
+const MAX_SHOWN = 8;
 
 /** The best tags of a token, as bars.
  * @param {{ token: Token, index: number, explain: Explanation | undefined, labels: string[] }} props */
@@ -35,10 +35,10 @@ export function Why({ tokens, index, explain, labels, onChoose }) {
         <section class="stack" aria-label="All tags of ${token.text}">
           <h3>“${token.text}”: the probability of every tag</h3>
           <${Bars} label="Probability of every tag" best=${token.tag}
-            bars=${bars.slice(0, SHOWN).map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
+            bars=${bars.slice(0, MAX_SHOWN).map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
           ${explain.tags.some((tag) => tag.startsWith('B-')) && html`<p class="caption">${legend(explain.tags, labels)}</p>`}
-          ${bars.length > SHOWN && html`<p class="caption">The other ${bars.length - SHOWN} have
-            ${' '}${percent(bars.slice(SHOWN).reduce((sum, { value }) => sum + value, 0))} together.</p>`}
+          ${bars.length > MAX_SHOWN && html`<p class="caption">The other ${bars.length - MAX_SHOWN} have
+            ${' '}${percent(bars.slice(MAX_SHOWN).reduce((sum, { value }) => sum + value, 0))} together.</p>`}
         </section>
         <section class="stack" aria-label="Transitions">
           <h3>What may follow ${token.tag}</h3>

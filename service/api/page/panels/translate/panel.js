@@ -86,8 +86,8 @@ export function Panel({ server, model, models, query, setQuery }) {
           <div class="stack"><p class="caption">The network reads subwords, one sentence at a time. Numbers, names, addresses and tags that it
             would misspell are replaced before, and put back after. ${SIGNS}</p>
           ${(result?.sentences ?? []).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
-            <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ place) => html`
-              <span key=${place} class=${piece.startsWith(START) ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>
+            <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ position) => html`
+              <span key=${position} class=${piece.startsWith(START) ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>
         <${AsCode} server=${server} name="translate" calls=${[state.answer?.call, sent && beamCall(sent)]} />
       </div>`}
     </div>`;

@@ -5,7 +5,7 @@ import { html } from '../../vendor/preact.js';
 /** Words that are looked up. */
 const LOOKED_UP = 100;
 /** Unknown words that are shown. */
-const SHOWN = 10;
+const MAX_SHOWN = 10;
 const TYPING_MS = 300;
 
 /** @typedef {{ word: string, suggestions: string[] }} Unknown suggestions: known words that are spelled like it */
@@ -36,11 +36,11 @@ export function UnknownList({ model, unknown, onReplace }) {
   if (!unknown.length) return null;
   return html`
     <div class="problem" role="alert">
-      ${unknown.slice(0, SHOWN).map(({ word, suggestions }) => html`
+      ${unknown.slice(0, MAX_SHOWN).map(({ word, suggestions }) => html`
         <p key=${word}>“${word}” is not in the vocabulary of ${model.id}.
           ${suggestions.length ? html` Did you mean ${suggestions.map((other, index) => html`
             ${index ? ', ' : ''}<button type="button" class="link" key=${other} onClick=${() => onReplace(word, other)}>${other}</button>`)}?`
     : ' Check how it is spelled, or take another word.'}</p>`)}
-      ${unknown.length > SHOWN && html`<p>${unknown.length - SHOWN} more words are not in it: ${unknown.slice(SHOWN).map(({ word }) => word).join(', ')}.</p>`}
+      ${unknown.length > MAX_SHOWN && html`<p>${unknown.length - MAX_SHOWN} more words are not in it: ${unknown.slice(MAX_SHOWN).map(({ word }) => word).join(', ')}.</p>`}
     </div>`;
 }

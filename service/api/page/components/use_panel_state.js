@@ -3,13 +3,13 @@ import { useCallback, useState } from '../vendor/preact.js';
 
 /** `useState` whose value outlives the component.
  * @template T
- * @param {Map<string, any>} kept of the panel: see PanelProps @param {string} name of the value @param {T} initial
+ * @param {Map<string, any>} panelState of the panel: see PanelProps @param {string} name of the value @param {T} initial
  * @returns {[T, (value: T) => void]} */
-export function useKept(kept, name, initial) {
-  const [value, setValue] = useState(() => /** @type {T} */ (kept.has(name) ? kept.get(name) : initial));
+export function usePanelState(panelState, name, initial) {
+  const [value, setValue] = useState(() => /** @type {T} */ (panelState.has(name) ? panelState.get(name) : initial));
   const change = useCallback((/** @type {T} */ next) => {
-    kept.set(name, next);
+    panelState.set(name, next);
     setValue(next);
-  }, [kept, name]);
+  }, [panelState, name]);
   return [value, change];
 }

@@ -35,7 +35,10 @@ MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client stores its values in this folder if the variable is set when the library is first imported."""
 
 _BUFFERED_SECONDS = 0.01
-"""For how long what was counted may be missing from what another worker process answers to a scrape."""
+"""For how long what was counted may be missing from what another worker process answers to a scrape.
+
+The death of a worker loses so much of its times and runs, never a request that it answered.
+"""
 
 _LOGGED_CHARACTERS = 1000
 """Longest text in a line of the log, tracebacks excepted."""
@@ -175,11 +178,14 @@ class _Writer:
 class Metrics:
     """The Prometheus metrics of the service. Their labels have low cardinality: no ids, no addresses.
 
-    What happens with every request is buffered for a moment, or until this process is scraped.
+    What happens with every request is buffered for a moment, or until this process is scraped; not so the number of
+    requests answered, where it can outlive the process.
     """
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.outlive_process = MULTIPROCESS_DIR in os.environ
+        """Whether what is written stays when this process is killed: its values are in a mapped file."""
         self._buffered: weakref.WeakSet[BufferedMetrics] = weakref.WeakSet()
         self.write_soon = _Writer(self._write).write_soon
         """Has everything that is buffered written in a moment; called in the event loop."""

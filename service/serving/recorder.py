@@ -12,7 +12,7 @@ from service.observability import Metrics, Timings
 class Recorder:
     """The metrics of one version of a model; lanes call it back.
 
-    Holds no reference to the model, so that an unloaded model can be freed. Answered requests are buffered.
+    Holds no reference to the model, so that an unloaded model can be freed. Times of answered requests are buffered.
     """
 
     def __init__(self, metrics: Metrics, name: str, version: str) -> None:
@@ -46,7 +46,9 @@ class Recorder:
         self._last_run = time.time()
 
     def succeeded(self, timings: Timings) -> None:
-        """Count a request that was answered."""
+        """Count a request whose answer is about to be sent."""
+        if self._metrics.outlive_process:  # Its answer may be the last that this process does.
+            self._success.inc()
         if not self._answered:
             self._metrics.write_soon()
         total = timings.total
@@ -61,7 +63,8 @@ class Recorder:
         answered, self._answered = self._answered, []
         if not answered:
             return
-        self._success.inc(len(answered))
+        if not self._metrics.outlive_process:
+            self._success.inc(len(answered))
         for stage, histogram in self._stages.items():
             histogram.observe_all([stages[stage] for stages, _, _ in answered if stage in stages])
         self._stages["total"].observe_all([total for _, total, _ in answered])

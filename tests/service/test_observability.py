@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from service.metric_files import MetricFile
 from service.observability import (
@@ -189,6 +192,31 @@ def test_metrics_for_which_the_disk_has_no_room_end_no_process(tmp_path: Path, l
     shared, own = map(float, result.stdout.split())
     assert int(shared) in counted
     assert own == 1
+
+
+_ANSWER_AND_DIE = """
+import asyncio, os, signal
+from service.observability import Metrics, Timings
+from service.serving.recorder import Recorder
+async def answer():
+    recorder = Recorder(Metrics(), "digits", "1")
+    for _ in range(3):
+        recorder.succeeded(Timings())
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(answer())
+"""
+
+
+def test_a_killed_worker_leaves_the_number_of_its_answers(tmp_path: Path) -> None:
+    environment = {**os.environ, MULTIPROCESS_DIR: str(tmp_path)}
+    killed = subprocess.run([sys.executable, "-c", _ANSWER_AND_DIE], env=environment, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(tmp_path))  # type: ignore[no-untyped-call]
+    assert (
+        registry.get_sample_value("lectern_requests_total", {"model": "digits", "version": "1", "outcome": "success"})
+        == 3
+    )
 
 
 def test_the_room_of_a_file_of_metrics_is_taken_before_it_is_used(tmp_path: Path) -> None:

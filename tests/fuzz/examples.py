@@ -30,6 +30,16 @@ JSON: tuple[tuple[str, dict[str, Any]], ...] = (
     ("/v1/embeddings", {"model": "words-en", "input": "king", "encoding_format": "base64", "user": "me"}),
     ("/v1/translate", {"source": "en", "target": "de", "text": "Good morning!", "beam_size": 2, "alternatives": 1}),
     ("/v1/translate", {"model": "translate-en-de", "texts": ["A dog."], "alignment": True}),
+    (
+        "/v1/translate",
+        {
+            "model": "translate-en-de",
+            "text": "A dog.",
+            "alternatives": 1,
+            "alignment": True,
+            "alternative_sentences": True,
+        },
+    ),
     ("/translate", {"q": "A dog.", "source": "auto", "target": "de", "format": "html", "alternatives": 0}),
     ("/translate", {"q": ["A dog.", "A cat."], "source": "en", "target": "de", "api_key": ""}),
     ("/detect", {"q": "Where is the station?", "api_key": "x"}),

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import PATIENCE_MS, window
+from tests.page.browser import PATIENCE_MS, violations, window
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -78,9 +78,36 @@ def test_the_tree_has_every_alternative_and_shows_the_chosen_one(page: Page, tex
         assert path.endswith("■")
         words = re.findall(r"\w+", alternative.inner_text())
         assert re.sub(r"\W", "", path) in "".join(words)
-        expect(page.locator(".attention").first.locator("xpath=..")).to_contain_text("This is about the translation")
     alternatives.last.click()
     expect(page.locator(".tree g.compared")).to_have_count(0)
+
+
+def test_a_chosen_alternative_shows_what_its_own_words_attended_to(page: Page) -> None:
+    page.goto("/#/translate?text=The dog sleeps. She plays the piano and he plays chess.")
+    alternative = page.locator(".alternatives li button").first
+    translation = page.get_by_label("Translation", exact=True).inner_text()
+    expect(page.get_by_role("group", name=re.compile("^Translation, sentence"))).to_have_count(2)
+    page.get_by_role("group", name="Translation, sentence 2").get_by_role("button").first.hover()
+    alternative.click()
+    other = page.get_by_role("group", name=re.compile("^Alternative, sentence"))
+    expect(other).to_have_count(1)
+    number = (other.get_attribute("aria-label") or "")[-1]
+    expect(page.locator("main")).to_contain_text(f"Sentence {number} is that of the alternative that you chose")
+    words = "".join(other.get_by_role("button").all_text_contents())
+    assert words in re.sub(r"\s", "", alternative.inner_text())
+    assert words not in re.sub(r"\s", "", translation)
+    word = other.get_by_role("button").first
+    word.hover()
+    expect(page.locator(".attention", has=other)).to_contain_text(re.compile(f"“{word.inner_text()}” attended to “"))
+    table = page.get_by_role(
+        "region",
+        name=f"Attention of the alternative's subwords (rows) to those of the source (columns), sentence {number}",
+    )
+    expect(table.locator("tbody tr")).not_to_have_count(0)
+    assert violations(page) == []
+    alternative.click()
+    expect(other).to_have_count(0)
+    expect(page.get_by_role("group", name=re.compile("^Translation, sentence"))).to_have_count(2)
 
 
 def test_no_piece_is_without_a_sign(page: Page) -> None:

@@ -155,6 +155,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
             beam_size=body.beam_size,
             alternatives=body.alternatives,
             alignment=body.alignment,
+            alternative_sentences=body.alternative_sentences,
             beam=body.beam,
             unit=body.offsets,
             field="texts[{}]".format if body.texts is not None else lambda index: "text",
@@ -204,6 +205,7 @@ class TranslationPredictor(Predictor[TranslateRequest]):
                 text_hypotheses,
                 alternatives=request.alternatives,
                 alignment=request.alignment,
+                alternative_sentences=request.alternative_sentences,
                 beam=request.beam,
                 streamed=request.is_streamed,
             )
@@ -236,6 +238,7 @@ def _check_finite(result: dict[str, Any]) -> None:
     scores = [result["score"], *(alternative["score"] for alternative in result["alternatives"])]
     if not np.isfinite([score for score in scores if score is not None]).all():
         raise ModelFailure("the score of a translation is NaN or infinity")
-    for sentence in result.get("sentences") or ():
+    others = [alternative["sentence"] for alternative in result["alternatives"] if "sentence" in alternative]
+    for sentence in [*(result.get("sentences") or ()), *others]:
         if "alignment" in sentence and not np.isfinite(np.asarray(sentence["alignment"], np.float64)).all():
             raise ModelFailure("the model's attention weights hold NaN or infinity")

@@ -33,6 +33,7 @@ class TranslateRequest:
         beam_size: hypotheses per sentence; None for the model's default.
         alternatives: number of other translations of each text.
         alignment: whether to return attention weights.
+        alternative_sentences: whether to return the segment in which each alternative differs.
         beam: whether to return the record of each search.
         unit: the unit of the offsets in the answer.
         field: the name of a text in error messages, by its index.
@@ -45,6 +46,7 @@ class TranslateRequest:
         beam_size: int | None = None,
         alternatives: int = 0,
         alignment: bool = False,
+        alternative_sentences: bool = False,
         beam: bool = False,
         unit: OffsetUnit = "unicode",
         field: Callable[[int], str] = "texts[{}]".format,
@@ -53,6 +55,7 @@ class TranslateRequest:
         self.beam_size = beam_size
         self.alternatives = alternatives
         self.alignment = alignment
+        self.alternative_sentences = alternative_sentences
         self.beam = beam
         self.unit: OffsetUnit = unit
         self.detected: Sequence[Detected] = ()
@@ -67,8 +70,10 @@ class TranslateRequest:
     @property
     def is_large(self) -> bool:
         """Whether segmenting the texts or building the answer would block the event loop for too long."""
-        # Each sentence of a search that is shown has hundreds of hypotheses.
-        return self.beam or sum(map(len, self.texts)) + _TEXT_CHARACTERS * len(self.texts) > _SHORT_CHARACTERS
+        # A search has hundreds of hypotheses; an alternative has as many weights as its sentence.
+        if self.beam or self.alternative_sentences:
+            return True
+        return sum(map(len, self.texts)) + _TEXT_CHARACTERS * len(self.texts) > _SHORT_CHARACTERS
 
     def mark_streamed(self) -> TranslateRequest:
         """Mark the translations as sent while they are decoded, greedily, in place, and return the request.
@@ -153,6 +158,8 @@ class TranslateRequest:
         beam_size = self.beam_size
         if beam_size is None:
             beam_size = min(max(preprocessing.beam_size, self.alternatives + 1), most)
+        if self.alternative_sentences and not (self.alignment or self.beam):
+            raise InvalidRequest("needs alignment or beam; send one of them, or leave it out", "alternative_sentences")
         if self.alternatives >= beam_size:
             raise LimitExceeded(
                 f"is {self.alternatives}, must be below the beam size {beam_size}, which may be up to {most} "
@@ -167,9 +174,13 @@ class TranslateRequest:
                 f"{len(self.texts)} texts, {limits.describe('max_texts')}; send several requests",
                 "texts",
             )
-        if self.beam and len(self.texts) > limits.max_explained_inputs:
-            limit = limits.describe("max_explained_inputs")
-            raise LimitExceeded(f"{len(self.texts)} texts with their beams, {limit}; send several requests", "beam")
+        for is_asked, field, what in (
+            (self.beam, "beam", "their beams"),
+            (self.alternative_sentences, "alternative_sentences", "sentences of their alternatives"),
+        ):
+            if is_asked and len(self.texts) > limits.max_explained_inputs:
+                limit = limits.describe("max_explained_inputs")
+                raise LimitExceeded(f"{len(self.texts)} texts with {what}, {limit}; send several requests", field)
         total = 0
         for index, text in enumerate(self.texts):
             total += len(text)

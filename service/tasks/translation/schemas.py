@@ -43,6 +43,13 @@ class TranslateBody(TaskBody):
     alignment: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
         default=False, description="Whether to return the attention weights of each target piece."
     )
+    alternative_sentences: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
+        default=False,
+        description=(
+            "Whether to return, with each of the `alternatives`, the sentence in which it differs. Needs `alignment` "
+            "or `beam`."
+        ),
+    )
     beam: Annotated[bool, Strict(), NullAs(lambda: False)] = Field(
         default=False, description="Whether to return every hypothesis of the search for each sentence."
     )
@@ -99,6 +106,25 @@ class ExaminedSentence(BaseModel):
     )
 
 
+class AlternativeSentence(BaseModel):
+    """The segment in which an alternative differs from the translation."""
+
+    index: int = Field(ge=0, description="Which of `sentences` it is another translation of.")
+    source_tokens: list[str] = Field(description="The source pieces, as in `sentences`.")
+    target_tokens: list[str] = Field(description="The pieces of the alternative.")
+    alignment: list[list[float]] | SkipJsonSchema[None] = Field(
+        default=None, description="Attention weights of each target piece over the source pieces. With `alignment`."
+    )
+
+
+class Alternative(Translation):
+    """Another translation of the whole text; it differs from `text` in one segment."""
+
+    sentence: AlternativeSentence | SkipJsonSchema[None] = Field(
+        default=None, description="The segment in which it differs. With `alternative_sentences`."
+    )
+
+
 class Identified(BaseModel):
     """The language of a text."""
 
@@ -131,7 +157,7 @@ class CopiedPart(BaseModel):
 class Translated(Translation):
     """One text's translation."""
 
-    alternatives: list[Translation] = Field(
+    alternatives: list[Alternative] = Field(
         description=(
             "Other translations, best score first. The search also weighs the length when it chooses `text`, so one of "
             "them may have a better score."

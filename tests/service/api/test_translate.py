@@ -96,6 +96,41 @@ def test_texts_alternatives_and_alignment(client: TestClient) -> None:
     assert ask(client, texts=[])["results"] == []
 
 
+def test_each_alternative_can_have_the_sentence_where_it_differs(client: TestClient) -> None:
+    body: dict[str, Any] = {"text": "I love you. The big house.", "alternatives": 3, "alignment": True}
+    (plain,) = ask(client, **body)["results"]
+    (result,) = ask(client, **body, alternative_sentences=True)["results"]
+    assert len(result["alternatives"]) == 3
+    for alternative in result["alternatives"]:
+        sentence = alternative.pop("sentence")
+        replaced = result["sentences"][sentence.pop("index")]
+        assert sentence["source_tokens"] == replaced["source_tokens"]
+        assert sentence["target_tokens"] != replaced["target_tokens"]
+        words = "".join(sentence["target_tokens"][:-1]).replace("▁", " ").strip()
+        assert words in alternative["text"]
+        assert len(sentence["alignment"]) == len(sentence["target_tokens"])
+        assert {len(row) for row in sentence["alignment"]} == {len(sentence["source_tokens"])}
+    assert result == plain
+    assert ask(client, text=body["text"], alignment=True, alternative_sentences=True) == ask(
+        client, text=body["text"], alignment=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"text": "Hi", "alternatives": 1}, "alternative_sentences: needs alignment or beam"),
+        (
+            {"texts": ["Hi"] * 9, "alignment": True},
+            "alternative_sentences: 9 texts with sentences of their alternatives, the limit is 8",
+        ),
+    ],
+)
+def test_sentences_of_alternatives_are_refused(client: TestClient, body: dict[str, Any], message: str) -> None:
+    answer = client.post("/v1/translate", json={"source": "en", "target": "de", "alternative_sentences": True} | body)
+    problem_of(answer, 422, message)
+
+
 def test_inline_tags_follow_their_words(client: TestClient) -> None:
     text = "The <b>big</b> dog. <i>I love <u>you</u></i>, 😀 not <b>the cat</b>"
     (result,) = ask(client, text=text, alternatives=1)["results"]

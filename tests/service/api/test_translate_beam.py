@@ -62,6 +62,20 @@ def test_with_the_alignment(client: TestClient) -> None:
     assert sentence["beam"]
 
 
+def test_the_sentences_of_alternatives_are_paths_of_the_search(client: TestClient) -> None:
+    body = {"text": "The big house. I love you!", "alternatives": 3, "beam": True, "alternative_sentences": True}
+    (result,) = _ask(client, **body)
+    assert len(result["alternatives"]) == 3
+    for alternative in result["alternatives"]:
+        sentence = alternative["sentence"]
+        assert sentence.keys() == {"index", "source_tokens", "target_tokens"}
+        hypotheses = [one for step in result["sentences"][sentence["index"]]["beam"] for one in step["hypotheses"]]
+        paths: list[list[str]] = []
+        for one in hypotheses:
+            paths.append([*([] if one["parent"] is None else paths[one["parent"]]), one["piece"]])
+        assert paths.count(sentence["target_tokens"]) == 1
+
+
 @pytest.mark.parametrize("body", [{}, {"beam": False}, {"beam": None}, {"offsets": None}])
 def test_without_it_the_answer_is_as_ever(client: TestClient, body: dict[str, Any]) -> None:
     assert _ask(client, text="The dog sleeps.", **body) == _ask(client, text="The dog sleeps.")

@@ -39,6 +39,7 @@ class AnswerBuilder:
         *,
         alternatives: int = 0,
         alignment: bool = False,
+        alternative_sentences: bool = False,
         beam: bool = False,
         streamed: bool = False,
     ) -> dict[str, Any]:
@@ -49,6 +50,8 @@ class AnswerBuilder:
             hypotheses: the hypotheses of each segment, best first, [N][n_best].
             alternatives: the maximum number of other translations.
             alignment: whether to include the attention weights of each segment's best hypothesis.
+            alternative_sentences: whether to include, with `alignment` or `beam`, the segment in which each alternative
+                differs.
             beam: whether to include the record of each segment's search.
             streamed: whether translations of segments that are not uncertain were sent already.
         """
@@ -63,7 +66,9 @@ class AnswerBuilder:
         }
         if alternatives:
             others = {index: hypotheses[index] for index in translated}
-            answer["alternatives"] = self._alternatives(text, others, translations, alternatives)
+            answer["alternatives"] = self._alternatives(
+                text, others, translations, alternatives, sentences=alternative_sentences, alignment=alignment
+            )
         if alignment or beam:
             answer["sentences"] = [
                 self._examined(text.segments[index], one, alignment=alignment, beam=beam) for index, one in best.items()
@@ -102,8 +107,21 @@ class AnswerBuilder:
         hypotheses: Mapping[int, Sequence[Hypothesis]],
         translations: Mapping[int, str],
         limit: int,
+        *,
+        sentences: bool,
+        alignment: bool,
     ) -> list[dict[str, Any]]:
-        """Other translations of the whole text, best score first; each differs from the best in one segment."""
+        """Other translations of the whole text, best score first; each differs from the best in one segment.
+
+        Args:
+            text: the text.
+            hypotheses: the hypotheses of each translated segment, best first, by its index.
+            translations: the restored translation of each translated segment, by its index.
+            limit: the maximum number of alternatives.
+            sentences: whether to include the segment in which each differs.
+            alignment: whether that has its attention weights.
+        """
+        positions = {index: position for position, index in enumerate(hypotheses)}
         total, count = _total([of_segment[0] for of_segment in hypotheses.values()])
         candidates = []
         for index, of_segment in hypotheses.items():
@@ -127,6 +145,9 @@ class AnswerBuilder:
             if joined not in seen:
                 seen.add(joined)
                 alternatives.append({"text": joined, "score": score})
+                if sentences:
+                    sentence = self._examined(text.segments[index], hypothesis, alignment=alignment, beam=False)
+                    alternatives[-1]["sentence"] = {"index": positions[index]} | sentence
         return alternatives
 
     def _examined(self, ids: Sequence[int], hypothesis: Hypothesis, *, alignment: bool, beam: bool) -> dict[str, Any]:

@@ -1,12 +1,15 @@
-/** Other translations that the search found; one can be chosen, to see where it parted from the translation.
+/** Other translations that the search found; one can be chosen, to see what its words attended to and where it left the translation.
  *
+ * @typedef {import('./attention.js').Sentence} Sentence
  * @typedef {{ text: string, score: number }} Translation score: mean log-probability of a subword
+ * @typedef {Translation & { sentence?: Sentence & { index: number } }} Alternative sentence: the one in which it differs, by its
+ *     index among those of the translation; missing where the model has no attention
  */
 import { three } from '../../components/numbers.js';
 import { html } from '../../vendor/preact.js';
 
-/** @param {{ result: Translation & { alternatives?: Translation[] }, language: string, chosen: Translation | null,
- *     onChoose: (alternative: Translation | null) => void }} props */
+/** @param {{ result: Translation & { alternatives?: Alternative[] }, language: string, chosen: Alternative | null,
+ *     onChoose: (alternative: Alternative | null) => void }} props */
 export function Alternatives({ result, language, chosen, onChoose }) {
   const { alternatives = [] } = result;
   if (!alternatives.length) return null;
@@ -18,5 +21,6 @@ export function Alternatives({ result, language, chosen, onChoose }) {
           onClick=${() => onChoose(each === chosen ? null : each)}>${each.text}</button><span class="caption">${three(each.score)}</span></li>`)}</ol>
       <p class="caption">The mean log-probability of a subword: nearer to 0 is surer. The translation has ${three(result.score)}${
   isSurer ? ': it is the best to the search, which also weighs the length' : ''}. ${chosen
-  ? 'The dashed line of “The search as a tree” is the one that you chose.' : 'Choose one: “The search as a tree” shows where it left the translation.'}</p></div>`;
+  ? '“Why” is about the one that you chose, and the dashed line of “The search as a tree” is its.'
+  : 'Choose one: “Why” shows what its words attended to, “The search as a tree” where it left the translation.'}</p></div>`;
 }

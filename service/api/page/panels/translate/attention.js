@@ -4,15 +4,34 @@
  */
 import { Heatmap } from '../../components/heatmap.js';
 import { percent } from '../../components/numbers.js';
-import { html, useState } from '../../vendor/preact.js';
+import { html, useLayoutEffect, useState } from '../../vendor/preact.js';
 import { COPIED, COPIED_SIGN, SIGNS, START, attentionOfWords, readable, wordsOf } from './pieces.js';
 
-/** @param {{ sentence: Sentence, number: number, source: string, target: string }} props languages */
-export function Attention({ sentence, number, source, target }) {
+/** Sentences whose attention is drawn. */
+const MOST_DRAWN = 12;
+
+/** Of each sentence; of a chosen alternative, the sentence in which it differs takes the place of the translation's.
+ * @param {{ sentences: Sentence[], alternative: import('./alternatives.js').Alternative | null, source: string, target: string }} props languages */
+export function Attentions({ sentences, alternative, source, target }) {
+  const other = alternative?.sentence;
+  const shown = sentences.map((sentence, index) => ({ sentence: index === other?.index ? other : sentence, index }))
+    .filter(({ index }) => index < MOST_DRAWN || index === other?.index);
+  return html`
+    ${other && html`<p class="caption">${sentences.length > 1 ? `Sentence ${other.index + 1} is that of the alternative that you chose; the others are the translation's.`
+    : 'This is the alternative that you chose.'}</p>`}
+    ${shown.map(({ sentence, index }) => html`
+      <${Attention} key=${index} sentence=${sentence} number=${index + 1} source=${source} target=${target} isAlternative=${sentence === other} />`)}
+    ${sentences.length > MOST_DRAWN && html`<p class="caption">The first ${MOST_DRAWN} of ${sentences.length} sentences are drawn.</p>`}`;
+}
+
+/** @param {{ sentence: Sentence, number: number, source: string, target: string, isAlternative: boolean }} props languages */
+function Attention({ sentence, number, source, target, isAlternative }) {
   const from = wordsOf(sentence.source_tokens);
   const to = wordsOf(sentence.target_tokens);
   const weights = attentionOfWords(sentence.alignment, from, to);
   const [at, setAt] = useState(/** @type {{ side: 'from' | 'to', index: number } | null} */ (null));
+  // The word that was pointed at may not be there any more.
+  useLayoutEffect(() => setAt(null), [sentence]);
   // A word of the target shares its attention out; to a word of the source all target words may attend.
   const shareOf = (/** @type {'from' | 'to'} */ side, /** @type {number} */ index) => {
     if (!at || at.side === side) return at?.index === index ? 1 : 0;
@@ -20,7 +39,7 @@ export function Attention({ sentence, number, source, target }) {
   };
   const line = (/** @type {'from' | 'to'} */ side, /** @type {import('./pieces.js').Word[]} */ words, /** @type {string} */ language,
     /** @type {string[]} */ pieces) => html`
-    <div class="line" lang=${language} role="group" aria-label="${side === 'from' ? 'Source' : 'Translation'}, sentence ${number}">
+    <div class="line" lang=${language} role="group" aria-label="${side === 'from' ? 'Source' : isAlternative ? 'Alternative' : 'Translation'}, sentence ${number}">
       ${words.map((word, index) => html`
         <button key=${index} type="button" aria-label=${word.text} class=${word.text.includes(COPIED_SIGN) ? 'chip copied' : 'chip'} aria-pressed=${at?.side === side && at.index === index}
           style=${{ '--share': shareOf(side, index).toFixed(3) }}
@@ -35,7 +54,7 @@ export function Attention({ sentence, number, source, target }) {
     sentence.source_tokens.includes(COPIED) ? ` ${COPIED_SIGN} is what the network does not see, such as a name or a number: it is copied.` : ''}`}</p>
       <p class="caption">As a table: each line is a subword of the translation, light where it attended to the source above. ${SIGNS}</p>
       <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}
-        label="Attention of the translation's subwords (rows) to those of the source (columns), sentence ${number}" format=${percent} />
+        label="Attention of the ${isAlternative ? 'alternative' : 'translation'}'s subwords (rows) to those of the source (columns), sentence ${number}" format=${percent} />
     </section>`;
 }
 

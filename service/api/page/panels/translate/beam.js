@@ -13,21 +13,22 @@ import { END, SIGNS, readable, textOf } from './pieces.js';
 
 const COLUMN = 116;
 const ROW = 44;
-/** Nearer than this are scores of the same hypothesis: they come with six digits. */
-const SAME = 1e-5;
 
 /** The call that also answers the search: that of the translation itself, so that its alternatives are in it.
  * @param {Record<string, any>} body of the translation's call */
-export const beamCall = (body) => ({ path: 'v1/translate', body: { ...body, beam: true } });
+export const beamCall = (body) => ({ path: 'v1/translate', body: { ...body, beam: true, alternative_sentences: true } });
 
-/** @param {{ server: import('../../server/client.js').Server, body: Record<string, any> | null, alternative: { score: number } | null }} props
+/** @param {{ server: import('../../server/client.js').Server, body: Record<string, any> | null, alternative: { text: string } | null }} props
  *     body: of the translation's call; null: nothing was translated. alternative: one whose path is shown too */
 export function Beam({ server, body, alternative }) {
   const state = useAnswer(server, body && beamCall(body));
-  const sentences = (state.answer?.data.results[0]?.sentences ?? []).filter((/** @type {any} */ each) => each.beam);
-  const size = Math.max(0, ...sentences.flatMap((/** @type {any} */ { beam }) => beam.map((/** @type {Step} */ { hypotheses }) => (
+  const result = state.answer?.data.results[0];
+  /** @type {Sentence[]} */
+  const sentences = result?.sentences ?? [];
+  const size = Math.max(0, ...sentences.flatMap(({ beam }) => beam.map(({ hypotheses }) => (
     hypotheses.filter(({ piece }) => piece !== END).length))));
-  const other = alternative && pathOfAlternative(sentences, alternative.score);
+  const other = result?.alternatives.find((/** @type {any} */ each) => each.text === alternative?.text)?.sentence;
+  const last = other && lastOfPath(sentences[other.index].beam, other.target_tokens);
   return html`
     <div class="stack">
       <p class="caption">At each step the ${size || ''} likeliest beginnings go on, each with its next subword. The thick line is the one
@@ -35,10 +36,10 @@ export function Beam({ server, body, alternative }) {
         ${' '}${SIGNS}</p>
       <${Problem} state=${state} />
       ${state.slow && html`<p class="waiting" role="status">Searching once more, with notes …</p>`}
-      ${alternative && state.answer && html`<p class="caption">${other ? 'The dashed line is the alternative that you chose.'
+      ${alternative && state.answer && html`<p class="caption">${last !== undefined ? 'The dashed line is the alternative that you chose.'
     : 'The alternative that you chose is not among the steps shown.'}</p>`}
-      ${sentences.map((/** @type {Sentence} */ sentence, /** @type {number} */ index) => html`
-        <${Tree} key=${index} steps=${sentence.beam} best=${sentence.best} other=${other?.sentence === sentence ? other.id : undefined} number=${index + 1} />`)}
+      ${sentences.map(({ beam, best }, index) => html`
+        <${Tree} key=${index} steps=${beam} best=${best} other=${index === other?.index ? last : undefined} number=${index + 1} />`)}
       ${state.answer && !sentences.length && html`<p>The text was given back as it was: there was nothing to search.</p>`}
     </div>`;
 }
@@ -82,24 +83,16 @@ function Tree({ steps, best, other, number }) {
     </figure>`;
 }
 
-/** The hypothesis that makes an alternative of the translation: with it in place of its sentence's best, the mean
- * log-probability of all subwords is the alternative's score.
- * @param {Sentence[]} sentences @param {number} score @returns {{ sentence: Sentence, id: number } | null} */
-function pathOfAlternative(sentences, score) {
-  const ends = sentences.map(({ beam, best }) => endsOf(beam).map((end) => ({ ...end, isBest: end.id === best })));
-  const bests = ends.map((each) => each.find(({ isBest }) => isBest));
-  if (bests.includes(undefined)) return null; // One of them is longer than what is shown.
-  const [total, count] = bests.reduce(([sum, length], best) => [sum + (best?.score ?? 0), length + (best?.length ?? 0)], [0, 0]);
-  const candidates = ends.flatMap((each, index) => each.filter(({ isBest }) => !isBest).map((end) => ({
-    sentence: sentences[index], id: end.id,
-    error: Math.abs((total - (bests[index]?.score ?? 0) + end.score) / (count - (bests[index]?.length ?? 0) + end.length) - score),
-  })));
-  return candidates.filter(({ error }) => error < SAME).sort((a, b) => a.error - b.error)[0] ?? null;
+/** The last hypothesis of these subwords; undefined if they are more than the steps shown.
+ * @param {Step[]} steps @param {string[]} pieces @returns {number | undefined} */
+function lastOfPath(steps, pieces) {
+  let parents = new Set(/** @type {(number | null)[]} */ ([null]));
+  for (const [index, piece] of pieces.entries()) {
+    const next = (steps[index]?.hypotheses ?? []).filter((each) => each.piece === piece && parents.has(each.parent));
+    parents = new Set(next.map(({ id }) => id));
+  }
+  return [...parents].find((id) => id !== null);
 }
-
-/** The hypotheses that are complete, each with its number of subwords. @param {Step[]} steps */
-const endsOf = (steps) => steps.flatMap(({ step, hypotheses }) => hypotheses.filter(({ piece }) => piece === END)
-  .map((end) => ({ ...end, length: step })));
 
 /** @param {Map<number, { hypothesis: Hypothesis }>} nodes @param {number | undefined} id @returns {Set<number>} */
 function pathTo(nodes, id) {
@@ -109,7 +102,7 @@ function pathTo(nodes, id) {
 }
 
 /** @param {Step[]} steps */
-const likeliestEnd = (steps) => endsOf(steps).sort((a, b) => b.score - a.score)[0]?.id;
+const likeliestEnd = (steps) => steps.flatMap(({ hypotheses }) => hypotheses.filter(({ piece }) => piece === END)).sort((a, b) => b.score - a.score)[0]?.id;
 
 /** All of a hypothesis. @param {Map<number, { hypothesis: Hypothesis }>} nodes @param {Hypothesis} hypothesis */
 const wholeOf = (nodes, hypothesis) => textOf([...pathTo(nodes, hypothesis.id)].reverse().map((id) => nodes.get(id)?.hypothesis.piece ?? ''));

@@ -9,7 +9,7 @@ import { CorrectTranslation } from '../../corrections/correct_translation.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html, useEffect, useState } from '../../vendor/preact.js';
 import { Alternatives } from './alternatives.js';
-import { Attention } from './attention.js';
+import { Attentions } from './attention.js';
 import { Beam, beamCall } from './beam.js';
 import { exampleOf, examplesOf, languageName } from './languages.js';
 import { SIGNS, START, readable } from './pieces.js';
@@ -21,8 +21,6 @@ await loadStyles(new URL('translate.css', import.meta.url).href);
 
 const TYPING_MS = 300;
 const ALTERNATIVES = 2;
-/** Sentences whose attention is drawn. */
-const MOST_DRAWN = 12;
 /** Why a segment came back as it was. @type {Record<string, string>} */
 const REASONS = {
   too_long: 'too long', repeats: 'its translation only repeated itself', unattended: 'its translation left out too much',
@@ -33,13 +31,15 @@ const REASONS = {
 export function Panel({ server, model, models, query, setQuery }) {
   const { source, target } = model.details;
   const text = query.get('text') ?? exampleOf(source);
-  const body = text.trim() ? { model: model.id, version: model.version, text, alignment: true, alternatives: ALTERNATIVES } : null;
+  const hasAttention = model.details.attention;
+  const body = text.trim() ? { model: model.id, version: model.version, text, alternatives: ALTERNATIVES,
+    ...(hasAttention ? { alignment: true, alternative_sentences: true } : {}) } : null;
   const state = useAnswer(server, body && { path: 'v1/translate', body }, { delay: TYPING_MS });
   const sent = /** @type {any} */ (state.answer?.call.body);
   // While the next answer is on its way, the last one may be of the other direction.
   const result = sent?.model === model.id ? state.answer?.data.results[0] : undefined;
   const sentences = (result?.sentences ?? []).filter((/** @type {any} */ each) => each.alignment?.length);
-  const [alternative, setAlternative] = useState(/** @type {import('./alternatives.js').Translation | null} */ (null));
+  const [alternative, setAlternative] = useState(/** @type {import('./alternatives.js').Alternative | null} */ (null));
   useEffect(() => setAlternative(null), [result]);
   const isStale = state.pending || state.error !== null;
   const back = models.find((each) => each.details.source === target && each.details.target === source);
@@ -76,11 +76,9 @@ export function Panel({ server, model, models, query, setQuery }) {
       ${(state.answer || state.error) && html`<div class="wide folds">
         <${Fold} name="translate/why" title="Why" open>
           ${() => html`<div class=${isStale ? 'stack stale' : 'stack'}>
-            ${alternative && sentences.length > 0 && html`<p class="caption">This is about the translation: the server does not say what the words of an alternative attended to.</p>`}
-            ${sentences.slice(0, MOST_DRAWN).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
-              <${Attention} key=${index} sentence=${sentence} number=${index + 1} source=${source} target=${target} />`)}
-            ${sentences.length > MOST_DRAWN && html`<p class="caption">The first ${MOST_DRAWN} of ${sentences.length} sentences are drawn.</p>`}
-            ${result && !sentences.length && html`<p class="caption">No sentence of this text was translated by the network.</p>`}</div>`}<//>
+            <${Attentions} sentences=${sentences} alternative=${alternative} source=${source} target=${target} />
+            ${result && !sentences.length && html`<p class="caption">${hasAttention ? 'No sentence of this text was translated by the network.'
+    : `${model.id} has no attention: its network reads the whole sentence into one vector, and does not look at single words again.`}</p>`}</div>`}<//>
         <${Fold} name="translate/beam" title="The search as a tree">${() => html`<${Beam} server=${server} body=${sent ?? null} alternative=${alternative} />`}<//>
         <${Fold} name="translate/input" title="What it saw">${() => html`
           <div class="stack"><p class="caption">The network reads subwords, one sentence at a time. Numbers, names, addresses and tags that it

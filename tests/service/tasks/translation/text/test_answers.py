@@ -65,6 +65,29 @@ def test_alignment(subwords: Subwords) -> None:
     assert sentence["alignment"] == [[0.3333] * 3] * 3
 
 
+def test_an_alternative_has_the_alignment_of_the_sentence_where_it_differs(subwords: Subwords) -> None:
+    sources = [subwords.encode(source) for source in ("Hello world", "Good morning")]
+    text = SegmentedText(sources, ["", " ", ""])
+    hypotheses = [
+        [hypothesis(subwords, "Hallo Welt", -0.3, attention=3), hypothesis(subwords, "Servus Welt", -0.9, attention=3)],
+        [hypothesis(subwords, "Guten Morgen", -0.6, attention=3), hypothesis(subwords, "Morgen", -0.9, attention=3)],
+    ]
+    builder = AnswerBuilder(subwords, subwords)
+    result = builder.build(text, hypotheses, alternatives=2, alignment=True, alternative_sentences=True)
+    weights = [0.3333] * 3
+    for alternative, (index, translation) in zip(
+        result["alternatives"], [(1, "Morgen"), (0, "Servus Welt")], strict=True
+    ):
+        pieces = [subwords.piece(id_) for id_ in subwords.encode(translation)]
+        assert alternative.pop("sentence") == {
+            "index": index,
+            "source_tokens": result["sentences"][index]["source_tokens"],
+            "target_tokens": [*pieces, "</s>"],
+            "alignment": [weights] * (len(pieces) + 1),
+        }
+    assert result == builder.build(text, hypotheses, alternatives=2, alignment=True)
+
+
 def test_a_truncated_translation_has_no_end(subwords: Subwords) -> None:
     text = SegmentedText([subwords.encode("the dog")], ["", ""])
     complete = hypothesis(subwords, "der Hund", -0.5, attention=3)

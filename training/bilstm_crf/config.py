@@ -11,7 +11,7 @@ from training.common.run import Run
 FAMILY = "bilstm_crf"
 
 SchemeChoice = Literal["auto", "iob1", "iob2", "bioes", "none"]
-Characters = Literal["cnn", "bilstm", "none"]
+Characters = Literal["cnn", "bilstm", "cnn+bilstm", "none"]
 Output = Literal["crf", "softmax"]
 TokenizerChoice = Literal["auto", "learned", "rules"]
 Select = Literal["best", "last"]
@@ -89,10 +89,14 @@ class NetworkConfig:
         default=True, metadata=doc("fine-tune the vectors of the words in the training sentences")
     )
     characters: Characters = field(
-        default="cnn", metadata=doc("character features: Ma and Hovy's CNN, Lample's BiLSTM, or none")
+        default="cnn",
+        metadata=doc("character features: Ma and Hovy's CNN, Lample's BiLSTM, both side by side, or none"),
     )
     character_dimensions: int = field(default=32, metadata=doc("dimensions of the character embeddings"))
-    character_units: int = field(default=64, metadata=doc("filters of the CNN, or units of both LSTMs together"))
+    character_units: int = field(
+        default=64,
+        metadata=doc("filters of the CNN, and units of both LSTMs of the character BiLSTM together (an even number)"),
+    )
     max_characters: int = field(
         default=24, metadata=doc("characters of a word that are read; of longer words the first and the last ones")
     )
@@ -181,6 +185,11 @@ class TaggerConfig:
         ):  # fmt: skip
             if value < minimum:
                 raise ConfigError(f"{name} is {value}; it must be at least {minimum}")
+        if "bilstm" in network.characters and network.character_units % 2:
+            raise ConfigError(
+                f"character_units is {network.character_units}; a character BiLSTM needs an even number, half of them "
+                "for each direction"
+            )
         if network.layers not in (1, 2):
             raise ConfigError(f"layers is {network.layers}; it can be 1 or 2")
         for name in ("warm_up", "input_dropout", "dropout", "word_dropout", "recase", "ema"):

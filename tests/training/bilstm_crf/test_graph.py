@@ -1,6 +1,6 @@
 """The ONNX graph of a tagger against PyTorch: alone, batched, padded, and with weights in fewer bits."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from service.bundle.manifest import Datatype
 from service.tasks.token_classification.features import WordFeatures
 from tests.support.onnx_graphs import open_graph
-from training.bilstm_crf.config import NetworkConfig
+from training.bilstm_crf.config import Characters, NetworkConfig
 from training.bilstm_crf.data.batches import inputs
 from training.bilstm_crf.export.graph import Weights, build_graph, graph_spec
 from training.bilstm_crf.network.model import BiLstmCrf
@@ -59,7 +59,7 @@ def from_graph(graph: bytes, sentences: list[list[str]]) -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("characters", ["cnn", "bilstm", "none"])
+@pytest.mark.parametrize("characters", get_args(Characters))
 def test_emissions_are_pytorchs_alone_batched_and_padded(characters: str, layers: int) -> None:
     model = network(characters, layers)
     graph = build_graph(model, "fp32")
@@ -83,7 +83,7 @@ def test_padding_of_sentences_and_words_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(("weights", "tolerance"), [("fp16", 5e-3), ("int8-stored", 0.1)])
-@pytest.mark.parametrize("characters", ["cnn", "bilstm"])
+@pytest.mark.parametrize("characters", ["cnn", "bilstm", "cnn+bilstm"])
 def test_fewer_bits_change_emissions_little(weights: Weights, tolerance: float, characters: str) -> None:
     model = network(characters, 2)
     graph, exact = build_graph(model, weights), build_graph(model, "fp32")

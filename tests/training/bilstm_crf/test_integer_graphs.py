@@ -1,6 +1,6 @@
 """Graphs whose LSTMs multiply integers: near PyTorch, the same alone and in a batch bit for bit, on every CPU."""
 
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import onnx
@@ -10,6 +10,7 @@ from onnx import numpy_helper
 
 from tests.support.onnx_graphs import open_graph
 from tests.training.bilstm_crf.test_graph import LABELS, SENTENCES, WORDS, features, from_pytorch, network
+from training.bilstm_crf.config import Characters
 from training.bilstm_crf.export.integer_graphs import (
     build_integer_graphs,
     feature_bounds,
@@ -17,6 +18,7 @@ from training.bilstm_crf.export.integer_graphs import (
     integer_graph_specs,
 )
 from training.bilstm_crf.network.model import BiLstmCrf
+from training.common.recurrent_padding import without_lengths
 
 pytestmark = pytest.mark.torch
 
@@ -39,7 +41,7 @@ def emissions(files: dict[str, bytes], sentences: list[list[str]], more_padding:
 
 
 @pytest.mark.parametrize("layers", [1, 2])
-@pytest.mark.parametrize("characters", ["cnn", "bilstm", "none"])
+@pytest.mark.parametrize("characters", get_args(Characters))
 def test_emissions_are_near_pytorchs_and_the_same_alone_and_in_a_batch(characters: str, layers: int) -> None:
     model = network(characters, layers)
     files = graphs(model)
@@ -111,3 +113,14 @@ def test_accelerators_get_the_same_weights_in_float32() -> None:
         )
     words = onnx.load_from_string(files["words"])
     assert float_lstms(words) == words
+
+
+def test_words_have_the_same_features_where_lengths_are_outside_of_the_lstm() -> None:
+    words = graphs(network("cnn+bilstm"))["words"]
+    variant = onnx.load_from_string(words)
+    without_lengths(variant)
+    assert "ReverseSequence" in {node.op_type for node in variant.graph.node}
+    expected, changed = (
+        open_graph(file).run(None, features().words(VOCABULARY))[0] for file in (words, variant.SerializeToString())
+    )
+    assert np.abs(expected.astype(int) - changed).max() <= 1

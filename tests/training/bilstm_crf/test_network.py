@@ -12,7 +12,15 @@ from service.tasks.token_classification.features import WordFeatures
 from service.tasks.token_classification.tag_schemes import allowed_transitions
 from training.bilstm_crf.config import Characters, NetworkConfig
 from training.bilstm_crf.data.batches import inputs
-from training.bilstm_crf.network.model import BiLstm, BiLstmCrf, VariationalDropout, WordTable, upgrade_weights
+from training.bilstm_crf.network.model import (
+    BiLstm,
+    BiLstmCrf,
+    CharacterBiLstm,
+    CharacterCnn,
+    VariationalDropout,
+    WordTable,
+    upgrade_weights,
+)
 
 pytestmark = pytest.mark.torch
 
@@ -68,17 +76,23 @@ def test_a_layer_is_pytorchs_own_over_packed_sequences() -> None:
     torch.testing.assert_close(layer(sequences, lengths) * inside, expected)
 
 
-def test_weights_of_earlier_versions_are_read() -> None:
-    model, changed = network(CONFIG), network(CONFIG)
+@pytest.mark.parametrize("characters", ["cnn", "bilstm"])
+def test_weights_of_earlier_versions_are_read(characters: Characters) -> None:
+    config = replace(CONFIG, characters=characters)
+    model, changed = network(config), network(config)
     with torch.no_grad():
         changed.layers[1].backward_lstm.bias_ih_l0.add_(1)
+        changed.characters[0].embedding.weight.add_(1)
     old = {
         name.replace("forward_lstm.", "ahead.")
         .replace("backward_lstm.", "back.")
-        .replace("pretrained", "given"): values
+        .replace("pretrained", "given")
+        .replace("characters.0.", "characters."): values
         for name, values in model.state_dict().items()
     }
-    assert {"layers.0.ahead.weight_ih_l0", "layers.1.back.bias_ih_l0", "words.given"} <= old.keys()
+    expected = {"layers.0.ahead.weight_ih_l0", "layers.1.back.bias_ih_l0", "words.given"}
+    expected |= {"characters.convolution.bias" if characters == "cnn" else "characters.lstm.ahead.bias_hh_l0"}
+    assert expected <= old.keys()
     changed.load_state_dict(upgrade_weights(old))
     assert torch.equal(emissions(changed, SENTENCES[:1]), emissions(model, SENTENCES[:1]))
 
@@ -89,6 +103,20 @@ def test_unknown_words_differ_by_their_spelling() -> None:
     assert not torch.equal(spelled[0], spelled[1])
     without = emissions(network(replace(CONFIG, characters="none")), unknown)
     assert torch.equal(without[0], without[1])
+
+
+def test_both_character_encoders_stand_side_by_side() -> None:
+    both = network(replace(CONFIG, characters="cnn+bilstm"))
+    feeds = FEATURES.words(["moan", "a"])
+    words, characters, casing = (torch.tensor(feeds[name]) for name in ("words", "characters", "casing"))
+    features = both.features(words, characters, casing)
+    cnn, bilstm = both.characters
+    assert isinstance(cnn, CharacterCnn)
+    assert isinstance(bilstm, CharacterBiLstm)
+    units = CONFIG.character_units
+    assert features.shape == (2, both.width) == (2, network(CONFIG).width + units)
+    torch.testing.assert_close(features[:, -2 * units : -units], cnn(characters))
+    torch.testing.assert_close(features[:, -units:], bilstm(characters))
 
 
 def test_only_tuned_rows_have_a_difference() -> None:

@@ -200,6 +200,7 @@ def test_several_seeds(tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"layers": 3}, "layers is 3"),
+        ({"characters": "cnn+bilstm", "character_units": 7}, "character_units is 7; a character BiLSTM needs an even"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),

@@ -27,6 +27,8 @@ from training.common.onnx_gates import from_onnx_gates
 
 _NOT_SETTINGS = ("vectors_data",)
 """What an export adds to the network's settings in the manifest."""
+_OLDER_NAMES = {"spelling_letters": "letters"}
+"""Constants of earlier releases, in which a network had one character encoder."""
 
 
 def tagger_of_bundle(bundle: Bundle) -> Tagger:
@@ -46,7 +48,7 @@ def tagger_of_bundle(bundle: Bundle) -> Tagger:
     words = read_words(bundle.file(preprocessing.vocabulary))
     characters = read_characters(bundle.file(preprocessing.characters))
     graph = manifest.graphs[MODEL]
-    constants = GraphConstants(bundle.file(graph.file))
+    constants = GraphConstants(bundle.file(graph.file), _OLDER_NAMES)
     table = constants.read("word_table").numpy()
     lexicon = Lexicon(
         words=words, characters=characters, trained_rows=1, table=table,
@@ -74,11 +76,13 @@ def tagger_of_bundle(bundle: Bundle) -> Tagger:
 
 def _load(network: BiLstmCrf, constants: GraphConstants) -> None:
     constants.copy("casings", network.casing.weight)
-    if isinstance(network.characters, CharacterCnn):
-        _load_cnn(network.characters, constants)
-    elif isinstance(network.characters, CharacterBiLstm):
-        constants.copy("letters", network.characters.embedding.weight)
-        _load_lstm(network.characters.lstm, constants, "spelling")
+    for encoder in network.characters:
+        if isinstance(encoder, CharacterCnn):
+            _load_cnn(encoder, constants)
+        else:
+            assert isinstance(encoder, CharacterBiLstm)
+            constants.copy("spelling_letters", encoder.embedding.weight)
+            _load_lstm(encoder.lstm, constants, "spelling")
     for number, layer in enumerate(network.layers):
         assert isinstance(layer, BiLstm)
         _load_lstm(layer, constants, f"layer_{number}")

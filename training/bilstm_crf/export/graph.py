@@ -78,10 +78,12 @@ def word_features(builder: GraphBuilder, network: BiLstmCrf) -> str:
     features.append(
         builder.add("Gather", builder.add_constant("casings", network.casing.weight), CASING, out="casing_vectors")
     )
-    if isinstance(network.characters, CharacterCnn):
-        features.append(_character_cnn(builder, network.characters))
-    elif isinstance(network.characters, CharacterBiLstm):
-        features.append(_character_lstm(builder, network.characters))
+    for encoder in network.characters:
+        if isinstance(encoder, CharacterCnn):
+            features.append(_character_cnn(builder, encoder))
+        else:
+            assert isinstance(encoder, CharacterBiLstm)
+            features.append(_character_lstm(builder, encoder))
     return builder.add("Concat", *features, out="features_UF", axis=1)
 
 
@@ -124,9 +126,8 @@ def _neighbors(builder: GraphBuilder) -> tuple[str, str]:
 
 def _character_lstm(builder: GraphBuilder, network: CharacterBiLstm) -> str:
     """The final states of both directions [U, units]."""
-    embedded = builder.add(
-        "Gather", builder.add_constant("letters", network.embedding.weight), CHARACTERS, out="characters_UCE"
-    )
+    letters = builder.add_constant("spelling_letters", network.embedding.weight)
+    embedded = builder.add("Gather", letters, CHARACTERS, out="characters_UCE")
     transposed = builder.add("Transpose", embedded, out="characters_CUE", perm=[1, 0, 2])
     builder.constants["no_character"] = np.array(0, np.int32)
     is_character = builder.add("Greater", CHARACTERS, "no_character", out="is_character_UC")
@@ -136,7 +137,7 @@ def _character_lstm(builder: GraphBuilder, network: CharacterBiLstm) -> str:
     lengths = builder.add("Max", counts, "at_least", out="characters_U")
     last = lstm(builder, network.lstm, transposed, lengths, "spelling", out="last")
     by_word = builder.add("Transpose", last, out="last_U2H", perm=[1, 0, 2])
-    return builder.add("Reshape", by_word, builder.sizes(0, -1), out="character_features")
+    return builder.add("Reshape", by_word, builder.sizes(0, -1), out="spelling_features")
 
 
 def lstm(

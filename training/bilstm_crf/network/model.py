@@ -5,7 +5,7 @@ Shapes: B sentences of T tokens, U distinct words of C characters, D word dimens
 V words in the vocabulary.
 """
 
-from typing import Literal
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from service.tasks.token_classification.features import CASINGS
-from training.bilstm_crf.config import NetworkConfig
+from training.bilstm_crf.config import Characters, NetworkConfig
 from training.bilstm_crf.network.crf import Crf
 
 CASING_DIMENSIONS = 8
@@ -115,6 +115,15 @@ class BiLstm(nn.Module):
         return torch.cat([forward, backward.gather(0, reversal.expand_as(backward))], dim=2)
 
 
+_CHARACTER_ENCODERS: dict[Characters, Sequence[type[CharacterCnn | CharacterBiLstm]]] = {
+    "none": (),
+    "cnn": (CharacterCnn,),
+    "bilstm": (CharacterBiLstm,),
+    "cnn+bilstm": (CharacterCnn, CharacterBiLstm),
+}
+"""The encoders of a word's characters, whose features are concatenated in this order."""
+
+
 class VariationalDropout(nn.Module):
     """Drops the same features at all steps of a sequence [T, B, F] (Gal and Ghahramani 2016)."""
 
@@ -159,9 +168,11 @@ class BiLstmCrf(nn.Module):
         labels = allowed.shape[1]
         self.words = WordTable(table, trained)
         self.casing = nn.Embedding(len(CASINGS), CASING_DIMENSIONS)
-        self.characters = _character_network(config.characters, config, characters)
-        character_features = 0 if self.characters is None else config.character_units
-        features = table.shape[1] + CASING_DIMENSIONS + character_features
+        self.characters = nn.ModuleList(
+            encoder(characters, config.character_dimensions, config.character_units)
+            for encoder in _CHARACTER_ENCODERS[config.characters]
+        )
+        features = table.shape[1] + CASING_DIMENSIONS + config.character_units * len(self.characters)
         widths = [features] + [2 * config.hidden] * (config.layers - 1)
         self.layers = nn.ModuleList(BiLstm(width, config.hidden) for width in widths)
         self.input_dropout = VariationalDropout(input_dropout)
@@ -192,10 +203,8 @@ class BiLstmCrf(nn.Module):
 
     def features(self, words: Tensor, characters: Tensor, casing: Tensor) -> Tensor:
         """The features of each distinct word [U, F]: its vector, casing and characters."""
-        parts = [self.words(words), self.casing(casing)]
-        if self.characters is not None:
-            parts.append(self.characters(characters))
-        return torch.cat(parts, dim=1)
+        encoded = [encoder(characters) for encoder in self.characters]
+        return torch.cat([self.words(words), self.casing(casing), *encoded], dim=1)
 
     def loss(self, states_TBF: Tensor, labels_TB: Tensor, lengths_B: Tensor) -> Tensor:
         """The mean negative log-likelihood of the sentences."""
@@ -220,16 +229,14 @@ def _softmax_loss(scores_TBK: Tensor, labels_TB: Tensor, mask_TB: Tensor) -> Ten
     return (losses * mask_TB.flatten()).sum() / mask_TB.shape[1]
 
 
-def _character_network(
-    kind: Literal["cnn", "bilstm", "none"], config: NetworkConfig, characters: int
-) -> nn.Module | None:
-    if kind == "none":
-        return None
-    network = CharacterCnn if kind == "cnn" else CharacterBiLstm
-    return network(characters, config.character_dimensions, config.character_units)
-
-
-_RENAMED_WEIGHTS = {".ahead.": ".forward_lstm.", ".back.": ".backward_lstm.", "words.given": "words.pretrained"}
+_RENAMED_WEIGHTS = {
+    ".ahead.": ".forward_lstm.",
+    ".back.": ".backward_lstm.",
+    "words.given": "words.pretrained",
+    "characters.embedding.": "characters.0.embedding.",
+    "characters.convolution.": "characters.0.convolution.",
+    "characters.lstm.": "characters.0.lstm.",
+}
 
 
 def upgrade_weights(state: dict[str, Tensor]) -> dict[str, Tensor]:

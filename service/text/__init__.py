@@ -12,6 +12,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Literal
 
+from service.text.character_ngrams import CharacterNgrams
 from service.text.letters import letters
 from service.text.lines import Lines, split_at_lines
 from service.text.offset_units import OffsetUnit, convert_offsets
@@ -20,6 +21,7 @@ from service.text.sentences_en import words_by_sentence
 from service.text.words_en import word_spans, words
 
 __all__ = [
+    "CharacterNgrams",
     "Lines",
     "Normalizer",
     "OffsetUnit",

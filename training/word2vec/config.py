@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from service.text import Tokenizer
+from service.text import CharacterNgrams, Tokenizer
 from training.common.config import doc, from_dict
 from training.common.errors import ConfigError
 from training.common.run import Run
@@ -12,6 +12,9 @@ FAMILY = "word2vec"
 
 Architecture = Literal["skip-gram", "cbow"]
 Loss = Literal["negative-sampling", "hierarchical-softmax"]
+
+MAX_BUCKETS = 10_000_000
+"""More would not fit into the 32-bit row ids of the kernels beside a large vocabulary, nor into most memories."""
 
 _DEFAULT_RATES: dict[Architecture, float] = {"skip-gram": 0.025, "cbow": 0.05}
 
@@ -70,6 +73,19 @@ class Word2VecConfig:
         default=None, metadata=doc("initial learning rate; None: 0.025 for skip-gram, 0.05 for CBOW")
     )
     min_learning_rate: float = field(default=1e-4, metadata=doc("final learning rate; it falls linearly"))
+    subwords: bool = field(
+        default=False,
+        metadata=doc(
+            "make a word's vector the mean of its own and those of its character n-grams, as fastText does, so that "
+            "unknown words get vectors too (negative sampling only)"
+        ),
+    )
+    min_ngram: int = field(default=3, metadata=doc("characters of the shortest n-grams (fastText's minn)"))
+    max_ngram: int = field(default=6, metadata=doc("characters of the longest n-grams (fastText's maxn)"))
+    buckets: int = field(
+        default=500_000,
+        metadata=doc("n-grams are hashed into this many vectors (fastText's bucket); each takes a byte per dimension"),
+    )
     add_context: float = field(
         default=0.0,
         metadata=doc(
@@ -84,7 +100,7 @@ class Word2VecConfig:
     seed: int = field(default=0, metadata=doc("random seed of the run"))
 
     def __post_init__(self) -> None:
-        for name in ("min_count", "dimensions", "window", "epochs", "exchange_every"):
+        for name in ("min_count", "dimensions", "window", "epochs", "exchange_every", "min_ngram", "buckets"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("max_vocabulary", "sample", "min_learning_rate", "phrase_discount", "add_context", "seed"):
@@ -96,8 +112,25 @@ class Word2VecConfig:
             raise ConfigError(f"learning_rate is {self.learning_rate}; it must lie between min_learning_rate and 1")
         if self.loss == "hierarchical-softmax" and self.add_context:
             raise ConfigError("add_context is for negative sampling; hierarchical softmax has no target words")
+        if self.max_ngram < self.min_ngram:
+            raise ConfigError(f"max_ngram is {self.max_ngram}; it must be at least min_ngram, {self.min_ngram}")
+        if self.buckets > MAX_BUCKETS:
+            raise ConfigError(f"buckets is {self.buckets}; it must be at most {MAX_BUCKETS:,}")
+        if self.subwords and self.loss == "hierarchical-softmax":
+            raise ConfigError("subwords are for negative sampling; choose --loss negative-sampling")
+        if self.subwords and self.add_context:
+            raise ConfigError(
+                "add_context does not fit subwords: n-grams have no output vectors; leave one of them out"
+            )
         if self.phrases not in (0, 1, 2):
             raise ConfigError(f"phrases is {self.phrases}; it can be 0, 1 or 2")
+
+    @property
+    def character_ngrams(self) -> CharacterNgrams | None:
+        """The n-grams of words; None without subwords."""
+        if not self.subwords:
+            return None
+        return CharacterNgrams(min_ngram=self.min_ngram, max_ngram=self.max_ngram, buckets=self.buckets)
 
     @property
     def starting_rate(self) -> float:

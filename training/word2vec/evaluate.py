@@ -53,7 +53,7 @@ class Evaluation:
         """The scores on one line: total analogy accuracy, Spearman's rho of each pair file."""
         accuracy = self.analogies.total.accuracy if self.analogies else None
         parts = [] if accuracy is None else [f"analogies {accuracy:.1%}"]
-        parts += [f"{score.name} {_rho(score)}" for score in self.pairs]
+        parts += [f"{score.name} {_rho(score.spearman)}" for score in self.pairs]
         return ", ".join(parts)
 
     def report(self) -> str:
@@ -66,8 +66,10 @@ class Evaluation:
             width = max(len("pairs"), *(len(score.name) for score in self.pairs))
             lines += ["", f"{'pairs':{width}}  Spearman    known  skipped"]
             lines += [
-                f"{score.name:{width}}  {_rho(score):>8}  {score.pairs:7,}  {score.skipped:7,}" for score in self.pairs
+                f"{score.name:{width}}  {_rho(score.spearman):>8}  {score.pairs:7,}  {score.skipped:7,}"
+                for score in self.pairs
             ]
+            lines += _composed_lines(self.pairs, width)
         return "\n".join(lines)
 
 
@@ -146,5 +148,21 @@ def _check_finite(vectors: WordVectors) -> None:
             )
 
 
-def _rho(score: PairScore) -> str:
-    return "-" if score.spearman is None else f"{score.spearman:.3f}"
+def _composed_lines(pairs: Sequence[PairScore], width: int) -> list[str]:
+    """The scores of the pairs with words composed of n-grams, if there are any, as lines of a text table."""
+    scores = [(score.name, score.composed) for score in pairs if score.composed is not None]
+    if not scores:
+        return []
+    return [
+        "",
+        f"{'unknown words, from n-grams':{width}}",
+        f"{'pairs':{width}}  Spearman    pairs  with the known ones",
+        *(
+            f"{name:{width}}  {_rho(score.spearman):>8}  {score.pairs:7,}  {_rho(score.spearman_of_all):>19}"
+            for name, score in scores
+        ),
+    ]
+
+
+def _rho(spearman: float | None) -> str:
+    return "-" if spearman is None else f"{spearman:.3f}"

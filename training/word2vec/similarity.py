@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from training.common.errors import DatasetError
 from training.common.files import split_fields
-from training.common.vectors import WordVectors
+from training.common.vectors import SubwordVectors, WordVectors
 from training.word2vec.case_folding import FoldedVocabulary
 
 
@@ -37,10 +37,32 @@ class PairScore:
     skipped: int
     """Pairs with a word that is not in the vocabulary."""
 
+    composed: "ComposedScore | None" = None
+    """The skipped pairs whose vectors are composed of n-grams; None for vectors without n-grams."""
+
     def as_dict(self) -> dict[str, Any]:
         """The score as JSON."""
-        rho = None if self.spearman is None else round(self.spearman, 6)
-        return {"spearman": rho, "pairs": self.pairs, "skipped": self.skipped}
+        fields = {"spearman": _rounded(self.spearman), "pairs": self.pairs, "skipped": self.skipped}
+        return fields if self.composed is None else fields | {"composed": self.composed.as_dict()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComposedScore:
+    """The rank correlation over pairs with a word that is not in the vocabulary and composed of n-grams."""
+
+    pairs: int
+    spearman: float | None
+    """Over these pairs alone."""
+    spearman_of_all: float | None
+    """Over these and those of known words together."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The score as JSON."""
+        return {
+            "pairs": self.pairs,
+            "spearman": _rounded(self.spearman),
+            "spearman_of_all": _rounded(self.spearman_of_all),
+        }
 
 
 def read_pairs(name: str, lines: Sequence[str]) -> Iterator[Pair]:
@@ -67,7 +89,7 @@ def score_pairs(vectors: WordVectors, pairs: Sequence[Pair], name: str, *, fold:
     """Spearman's rho of the pairs' cosines with their ratings.
 
     Args:
-        vectors: vectors of any norm.
+        vectors: vectors of any norm; with vectors of n-grams, pairs of unknown words are scored too, apart.
         pairs: the rated pairs.
         name: name of the test set.
         fold: whether to ignore case.
@@ -75,14 +97,61 @@ def score_pairs(vectors: WordVectors, pairs: Sequence[Pair], name: str, *, fold:
     vocabulary = FoldedVocabulary(vectors.words, fold=fold)
     known = [(rows, pair.rating) for pair in pairs if (rows := vocabulary.rows(pair.words))]
     left, right = vectors.matrix[np.array([rows for rows, _ in known], np.int64).reshape(-1, 2).T]
-    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    cosines = np.einsum("nd,nd->n", left, right) / np.maximum(norms, np.finfo(np.float32).tiny)
+    cosines, ratings = _cosines(left, right), [rating for _, rating in known]
+    composed = None
+    if vectors.subwords is not None:
+        composed = _score_composed(vectors, vectors.subwords, vocabulary, pairs, (cosines, ratings))
     return PairScore(
         name=name,
-        spearman=spearman(cosines, [rating for _, rating in known]),
+        spearman=spearman(cosines, ratings),
         pairs=len(known),
         skipped=len(pairs) - len(known),
+        composed=composed,
     )
+
+
+def _score_composed(
+    vectors: WordVectors,
+    subwords: SubwordVectors,
+    vocabulary: FoldedVocabulary,
+    pairs: Sequence[Pair],
+    known: tuple[NDArray[np.float32], list[float]],
+) -> ComposedScore:
+    """Score the pairs with an unknown word.
+
+    Args:
+        vectors: the vectors.
+        subwords: those of their n-grams.
+        vocabulary: finds the words.
+        pairs: all pairs.
+        known: cosines and ratings of the pairs of known words.
+    """
+
+    def vector(word: str) -> NDArray[np.float32] | None:
+        rows = vocabulary.rows([word])
+        return vectors.matrix[rows[0]] if rows else subwords.compose(vocabulary.spelling(word))
+
+    both: list[list[NDArray[np.float32]]] = []
+    ratings: list[float] = []
+    for pair in pairs:
+        some = [found for word in pair.words if (found := vector(word)) is not None]
+        if len(some) == 2 and not vocabulary.rows(pair.words):
+            both.append(some)
+            ratings.append(pair.rating)
+    left, right = np.array(both, np.float32).reshape(-1, 2, vectors.dimensions).transpose(1, 0, 2)
+    cosines = _cosines(left, right)
+    return ComposedScore(
+        pairs=len(ratings),
+        spearman=spearman(cosines, ratings),
+        spearman_of_all=spearman(np.concatenate([known[0], cosines]), known[1] + ratings),
+    )
+
+
+def _cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The cosine of each row of `left` with that of `right`, both [n, D]; zero where one is zero."""
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    cosines: NDArray[np.float32] = np.einsum("nd,nd->n", left, right) / np.maximum(norms, np.finfo(np.float32).tiny)
+    return cosines
 
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float | None:
@@ -105,3 +174,7 @@ def _parse_number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def _rounded(rho: float | None) -> float | None:
+    return None if rho is None else round(rho, 6)

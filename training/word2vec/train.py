@@ -23,6 +23,7 @@ from training.word2vec.data.corpus import EncodedCorpus
 from training.word2vec.exchange import train_together
 from training.word2vec.network.cpu_trainer import CpuTrainer
 from training.word2vec.network.torch_trainer import TorchTrainer
+from training.word2vec.subwords import WordRows, word_rows
 
 CHECKPOINT = "last.pt"
 
@@ -33,30 +34,41 @@ _CHECKPOINT_INTERVAL_SECONDS = 300.0
 
 def make_trainer(corpus: EncodedCorpus, config: Word2VecConfig, device: torch.device) -> Trainer:
     """Make a trainer with initial vectors on `device`: compiled kernels on a CPU, PyTorch on a GPU."""
+    rows = rows_of_words(corpus, config)
     if device.type == "cpu":
-        return CpuTrainer(corpus.counts, config)
-    return TorchTrainer(corpus.counts, config, device)
+        return CpuTrainer(corpus.counts, config, rows)
+    return TorchTrainer(corpus.counts, config, device, rows)
+
+
+def rows_of_words(corpus: EncodedCorpus, config: Word2VecConfig) -> WordRows | None:
+    """The rows of the input matrix that each word is the mean of; None without subwords."""
+    return None if config.character_ngrams is None else word_rows(corpus.words, config.character_ngrams)
 
 
 def train_vectors(corpus: EncodedCorpus, config: Word2VecConfig, *, threads: int = 1) -> WordVectors:
     """Train on the CPU without a run folder, and return the vectors."""
     trainer = make_trainer(corpus, config, torch.device("cpu"))
     train_chunks(trainer, corpus.ids, Schedule(config, len(corpus.ids)), threads=threads)
-    return to_vectors(trainer, corpus, config.add_context)
+    return to_vectors(trainer, corpus, config)
 
 
-def to_vectors(trainer: Trainer, corpus: EncodedCorpus, add_context: float = 0.0) -> WordVectors:
+def to_vectors(trainer: Trainer, corpus: EncodedCorpus, config: Word2VecConfig) -> WordVectors:
     """Copy the current word vectors out of a trainer.
 
     Args:
         trainer: left unchanged.
         corpus: has the words and their counts.
-        add_context: weight of the unit output vector that is added to each unit input vector (Levy et al. 2015,
-            section 3.3); 0 returns the input vectors as they are.
+        config: says whether words are composed of subwords, and with which weight the unit output vector is added to
+            each unit input vector (Levy et al. 2015, section 3.3).
     """
     matrix = trainer.input_vectors.cpu().clone(memory_format=torch.contiguous_format)
-    if add_context:
-        matrix = functional.normalize(matrix) + add_context * functional.normalize(trainer.output_vectors.cpu())
+    if rows := rows_of_words(corpus, config):
+        inputs = matrix.numpy()
+        return WordVectors(
+            words=corpus.words, matrix=rows.compose(inputs), counts=corpus.counts, subwords=rows.subword_vectors(inputs)
+        )
+    if config.add_context:
+        matrix = functional.normalize(matrix) + config.add_context * functional.normalize(trainer.output_vectors.cpu())
     return WordVectors(words=corpus.words, matrix=matrix.numpy(), counts=corpus.counts)
 
 
@@ -171,7 +183,7 @@ def train(config: Word2VecConfig, corpus: EncodedCorpus, run: Run, device: torch
             _train_alone(trainer, corpus.ids, schedule, workers, progress, save)
     finally:
         progress.close()
-    vectors = to_vectors(trainer, corpus, config.add_context)
+    vectors = to_vectors(trainer, corpus, config)
     if is_main():
         save_vectors(vectors, run.path)
     return vectors

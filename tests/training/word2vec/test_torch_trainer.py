@@ -89,7 +89,7 @@ def test_a_step_equals_autograd(architecture: str, loss: str, windows: Windows) 
     kind = NegativeSampling if loss == "negative-sampling" else HierarchicalSoftmax
     targets = kind(COUNTS, settings, CPU).targets(windows.centers, torch.Generator().manual_seed(3))
     inputs, outputs = random_matrices()
-    total, count = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
+    total, count = update(inputs, outputs, windows, targets, settings.architecture, 0.1).losses.tolist()
     expected_inputs, expected_outputs, expected_loss = reference(windows, targets, settings, 0.1)
     torch.testing.assert_close(inputs, expected_inputs, rtol=0, atol=1e-6)
     torch.testing.assert_close(outputs, expected_outputs, rtol=0, atol=1e-6)
@@ -115,7 +115,7 @@ def test_a_row_updated_by_a_whole_batch_does_not_overshoot(architecture: str, lo
     targets = kind(COUNTS, settings, CPU).targets(windows.centers, torch.Generator().manual_seed(0))
     losses = []
     for _ in range(50):
-        total, count = update(inputs, outputs, windows, targets, settings.architecture, 0.1).tolist()
+        total, count = update(inputs, outputs, windows, targets, settings.architecture, 0.1).losses.tolist()
         losses.append(total / count)
     assert losses[-1] < 0.5 * losses[0]
     assert max(inputs.abs().max(), outputs.abs().max()) < 20

@@ -61,11 +61,13 @@ def test_every_epoch_visits_every_chunk(corpus: EncodedCorpus) -> None:
     assert schedule.learning_rate(schedule.total_chunks) == pytest.approx(1e-4)
 
 
-@pytest.mark.parametrize("after", [1, 30, 70])
+@pytest.mark.parametrize(
+    ("after", "config"), [(1, CONFIG), (30, CONFIG), (70, CONFIG), (30, replace(CONFIG, subwords=True, buckets=40))]
+)
 def test_an_interrupted_run_resumes_to_the_same_vectors(
-    corpus: EncodedCorpus, run: Run, after: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    corpus: EncodedCorpus, run: Run, after: int, config: Word2VecConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uninterrupted = train_vectors(corpus, CONFIG)
+    uninterrupted = train_vectors(corpus, config)
     update = module._Progress.update
 
     def stop(progress: module._Progress, done: int, loss: float) -> None:
@@ -75,10 +77,13 @@ def test_an_interrupted_run_resumes_to_the_same_vectors(
 
     monkeypatch.setattr(module._Progress, "update", stop)
     with pytest.raises(Interrupted):
-        run_training(corpus, run)
+        run_training(corpus, run, config)
     monkeypatch.setattr(module._Progress, "update", update)
-    resumed = run_training(corpus, run)
+    resumed = run_training(corpus, run, config)
     assert np.array_equal(resumed.matrix, uninterrupted.matrix)
+    assert (resumed.subwords is not None) == config.subwords
+    if resumed.subwords and uninterrupted.subwords:
+        assert np.array_equal(resumed.subwords.matrix, uninterrupted.subwords.matrix)
     assert np.array_equal(load_vectors(run.path).matrix, uninterrupted.matrix)
     epochs = [record["epoch"] for record in run.metrics()]
     assert epochs == sorted(set(epochs))

@@ -1,7 +1,7 @@
 """Words with their vectors in memory, and the files in which a run keeps them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
 from training.common.files import atomic_writer, write_text
+from training.common.vectors.subword_vectors import SubwordVectors, load_subwords, save_subwords
 
 MATRIX, VOCABULARY = "vectors.npy", "vocabulary.tsv"
 
@@ -23,12 +24,15 @@ class WordVectors:
     """[V, D]: row i belongs to `words[i]`."""
     counts: NDArray[np.int64] | None = None
     """[V]: the number of occurrences of each word in the corpus; None where unknown."""
+    subwords: SubwordVectors | None = None
+    """The vectors of n-grams, from which other words get vectors; None where there are none."""
 
     def __post_init__(self) -> None:
         assert self.matrix.ndim == 2
         assert self.matrix.dtype == np.float32
         assert len(self.words) == len(self.matrix)
         assert self.counts is None or self.counts.shape == (len(self.words),)
+        assert self.subwords is None or self.subwords.matrix.shape[1] == self.matrix.shape[1]
 
     def __len__(self) -> int:
         return len(self.words)
@@ -46,7 +50,7 @@ class WordVectors:
     def first(self, count: int) -> "WordVectors":
         """The `count` most frequent words; the matrix is a view."""
         counts = None if self.counts is None else self.counts[:count]
-        return WordVectors(words=self.words[:count], matrix=self.matrix[:count], counts=counts)
+        return replace(self, words=self.words[:count], matrix=self.matrix[:count], counts=counts)
 
     def unit(self) -> NDArray[np.float32]:
         """The vectors scaled to norm 1, [V, D]; a zero vector stays zero."""
@@ -58,9 +62,11 @@ class WordVectors:
 def save_vectors(vectors: WordVectors, folder: Path) -> None:
     """Write `vectors.npy` (fp32 [V, D]) and `vocabulary.tsv` (word, tab, count; most frequent first) into `folder`.
 
-    Each file is written atomically.
+    Vectors of n-grams go into files of their own, see `save_subwords`. Each file is written atomically.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if vectors.subwords is not None:
+        save_subwords(vectors.subwords, folder)
     with atomic_writer(folder / MATRIX) as stream:
         np.save(stream, vectors.matrix)
     write_text(folder / VOCABULARY, _vocabulary_text(vectors.words, vectors.counts))
@@ -85,7 +91,8 @@ def load_vectors(folder: Path) -> WordVectors:
             f"{path}: holds {matrix.dtype} {list(matrix.shape)}, not float32 with a row for each of the "
             f"{len(words):,} words of {VOCABULARY}; write the vectors again"
         )
-    return WordVectors(words=words, matrix=matrix, counts=counts)
+    subwords = load_subwords(folder, matrix.shape[1])
+    return WordVectors(words=words, matrix=matrix, counts=counts, subwords=subwords)
 
 
 def _vocabulary_text(words: Sequence[str], counts: NDArray[np.int64] | None) -> str:

@@ -35,7 +35,8 @@ MAX_SENTENCE_LENGTH = 1000
 
 _PREFETCH_DISTANCE = 2  # windows between the prefetch of their rows and their update
 _SLOTS = 4  # of the ring buffer of targets; more than _PREFETCH_DISTANCE
-_LOSS_INTERVAL = 16  # the loss is measured on every 16th window
+LOSS_INTERVAL = 16
+"""The loss is measured on every 16th window."""
 
 
 class KernelSettings(NamedTuple):
@@ -94,8 +95,8 @@ def make_workspace(settings: KernelSettings, max_path_length: int, width: int, s
         width: padded length of a row.
         seed: seed of the random numbers.
     """
-    targets = _round_up(max_path_length if settings.hierarchical else 1 + settings.negatives, TILE_COLUMNS)
-    inputs = _round_up(2 * settings.window, TILE_ROWS)
+    targets = round_up(max_path_length if settings.hierarchical else 1 + settings.negatives, TILE_COLUMNS)
+    inputs = round_up(2 * settings.window, TILE_ROWS)
     return Workspace(
         random=np.array([seed], np.uint64),
         sentence=np.zeros(MAX_SENTENCE_LENGTH, np.int32),
@@ -110,14 +111,14 @@ def make_workspace(settings: KernelSettings, max_path_length: int, width: int, s
 
 def zero_matrix(rows: int, dimensions: int) -> Floats:
     """Allocate zeros [rows + 1, width] aligned to cache lines; the last row is for padding and stays zero."""
-    width = _round_up(dimensions, WIDTH)
+    width = round_up(dimensions, WIDTH)
     line = 4 * WIDTH
     memory = np.zeros((rows + 1) * width * 4 + line, np.uint8)
     start = -memory.ctypes.data % line
     return memory[start : start + (rows + 1) * width * 4].view(np.float32).reshape(rows + 1, width)
 
 
-def _round_up(size: int, multiple: int) -> int:
+def round_up(size: int, multiple: int) -> int:
     """Round `size` up to a multiple."""
     return -(-size // multiple) * multiple
 
@@ -152,14 +153,14 @@ def train_chunk(
     random, sentence, rows, ring, labels, sizes, scores, hidden = workspace
     loss, measured, cursor = 0.0, 0, 0
     while cursor < len(ids):
-        cursor, length = _read_sentence(ids, cursor, keep, random, sentence)
+        cursor, length = read_sentence(ids, cursor, keep, random, sentence)
         for ahead in range(length + _PREFETCH_DISTANCE):
             if ahead < length:
                 word, slot = sentence[ahead], ahead % _SLOTS
                 if hierarchical:
                     size = _path_targets(word, offsets, points, codes, ring[slot], labels[slot])
                 else:
-                    size = _sampled_targets(word, negatives, threshold, alias, random, ring[slot], labels[slot])
+                    size = sampled_targets(word, negatives, threshold, alias, random, ring[slot], labels[slot])
                 for t in range(size):
                     prefetch(targets, ring[slot, t])
                 for t in range(size, ring.shape[1]):
@@ -168,10 +169,10 @@ def train_chunk(
                 if ahead + window < length:
                     prefetch(inputs, sentence[ahead + window])
             center = ahead - _PREFETCH_DISTANCE
-            count = _context(center, length, window, random, sentence, rows) if center >= 0 else 0
+            count = context_words(center, length, window, random, sentence, rows) if center >= 0 else 0
             if count == 0:
                 continue
-            slot, measure = center % _SLOTS, center % _LOSS_INTERVAL == 0
+            slot, measure = center % _SLOTS, center % LOSS_INTERVAL == 0
             columns, slot_labels, size = ring[slot], labels[slot], sizes[slot]
             if cbow:
                 window_loss = update_cbow(
@@ -202,7 +203,7 @@ def _below(limit: int, state: RandomState) -> int:
 
 
 @compiled
-def _read_sentence(
+def read_sentence(
     ids: Ints, cursor: int, keep: NDArray[np.uint32], state: RandomState, sentence: Ints
 ) -> tuple[int, int]:
     """Copy a subsampled sentence; returns the start of the next one and the length of the copy."""
@@ -219,7 +220,7 @@ def _read_sentence(
 
 
 @compiled
-def _sampled_targets(
+def sampled_targets(
     word: int, negatives: int, threshold: NDArray[np.uint32], alias: Ints, state: RandomState, ids: Ints, labels: Floats
 ) -> int:
     """Write the center word (label 1) and negative samples (label 0); returns their number."""
@@ -249,7 +250,7 @@ def _path_targets(word: int, offsets: Ints, points: Ints, codes: NDArray[np.int8
 
 
 @compiled
-def _context(center: int, length: int, window: int, state: RandomState, sentence: Ints, rows: Ints) -> int:
+def context_words(center: int, length: int, window: int, state: RandomState, sentence: Ints, rows: Ints) -> int:
     """Write the context words of a window of random size, 1 to `window` (2013a, section 3.2); returns their number."""
     reach = 1 + _below(window, state)
     count = 0

@@ -6,6 +6,9 @@ diverge. The sum is therefore multiplied by 1 / max(1, c), where c is the learni
 of the batch's loss with respect to the row; if all vectors of the batch are parallel, c = 1 is a Newton step. The
 other rows get the plain sum, which for small learning rates approximates word2vec.c's sequential updates. The batch is
 only as large as a GPU needs: with four times as many windows, hierarchical softmax was measurably worse.
+
+With subwords the words of a batch are composed first; a step changes these vectors, and the changes go to the rows they
+are the means of. A row of several words gets the sum of their changes, scaled down by the sum of their traces alike.
 """
 
 from dataclasses import dataclass
@@ -21,6 +24,7 @@ from training.word2vec.network.cpu_trainer import initial_vectors
 from training.word2vec.network.huffman import huffman_tree
 from training.word2vec.network.sampling import keep_thresholds
 from training.word2vec.network.windows import Windows, make_windows
+from training.word2vec.subwords import WordRows
 
 _BATCH_SIZE = 1024  # windows; fewer for a small vocabulary
 _MIN_BATCH_SIZE = 64
@@ -86,18 +90,27 @@ class TorchTrainer:
         counts: [V], how often each word occurs in the corpus.
         config: settings of the run.
         device: device of the vectors and of all computation.
+        word_rows: the rows that each word is the mean of; None where a word has one row.
     """
 
-    def __init__(self, counts: NDArray[np.int64], config: Word2VecConfig, device: torch.device) -> None:
+    def __init__(
+        self,
+        counts: NDArray[np.int64],
+        config: Word2VecConfig,
+        device: torch.device,
+        word_rows: WordRows | None = None,
+    ) -> None:
         self._config, self._device = config, device
         thresholds = keep_thresholds(counts, config.sample)
         self._keep = torch.from_numpy((thresholds / 2.0**32).astype(np.float32)).to(device)
         kind = HierarchicalSoftmax if config.loss == "hierarchical-softmax" else NegativeSampling
         self._loss = kind(counts, config, device)
         self._batch_size = min(_BATCH_SIZE, max(_MIN_BATCH_SIZE, len(counts)))
-        self.input_vectors: Tensor = initial_vectors(len(counts), config).to(device)
-        """[V, D]: the word vectors."""
-        self.output_vectors: Tensor = torch.zeros_like(self.input_vectors)
+        self._subwords = None if word_rows is None else SubwordBatches(word_rows, device)
+        input_rows = len(counts) if word_rows is None else word_rows.matrix_rows
+        self.input_vectors: Tensor = initial_vectors(input_rows, config).to(device)
+        """[V, D]: the word vectors, or with `word_rows` [V + buckets, D]."""
+        self.output_vectors: Tensor = torch.zeros(len(counts), config.dimensions, device=device)
         """[V, D]: the vectors of words as targets, or of the tree's inner nodes (the last row is then unused)."""
 
     @torch.no_grad()
@@ -121,21 +134,79 @@ class TorchTrainer:
         for batch in order.split(self._batch_size):
             batch_windows = windows[batch]
             targets = self._loss.targets(batch_windows.centers, random)
-            total += update(
+            step = update if self._subwords is None else self._subwords.update
+            total += step(
                 self.input_vectors,
                 self.output_vectors,
                 batch_windows,
                 targets,
                 self._config.architecture,
                 learning_rate,
-            )
+            ).losses
         loss, measured = total.tolist()
         return loss / measured if measured else float("nan")
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """What a step of gradient descent on a batch tells."""
+
+    losses: Tensor
+    """[2]: the summed loss of the measured inputs, in nats, and their number."""
+    traces: Tensor
+    """[V]: learning rate times the trace of the Hessian of the batch's loss with respect to each input vector."""
+
+
+class SubwordBatches:
+    """Steps on words that are means of rows.
+
+    Args:
+        word_rows: the rows of each word.
+        device: device of the vectors.
+    """
+
+    def __init__(self, word_rows: WordRows, device: torch.device) -> None:
+        self._offsets = torch.from_numpy(word_rows.offsets).to(device)
+        self._rows = torch.from_numpy(word_rows.rows).to(device)
+
+    def update(
+        self,
+        inputs: Tensor,
+        outputs: Tensor,
+        windows: Windows,
+        targets: Targets,
+        architecture: Architecture,
+        rate: float,
+    ) -> Step:
+        """One step of gradient descent on a batch of windows; `inputs` is [V + buckets, D], all else as in `update`.
+
+        The input of CBOW is the mean of the rows of all context words, as in fastText, so that longer words count more.
+        """
+        words, local = torch.unique(windows.contexts, return_inverse=True)
+        starts, sizes = self._offsets[words], self._offsets[words + 1] - self._offsets[words]
+        word = torch.arange(len(words), device=inputs.device).repeat_interleave(sizes)
+        within_word = torch.arange(len(word), device=inputs.device) - (sizes.cumsum(0) - sizes)[word]
+        rows = self._rows[starts[word] + within_word].long()
+        before = torch.zeros(len(words), inputs.shape[1], device=inputs.device).index_add_(0, word, inputs[rows])
+        before /= sizes[:, None]
+        composed = before.clone()
+        batch = Windows(centers=windows.centers, contexts=local, present=windows.present)
+        step = update(composed, outputs, batch, targets, architecture, rate, sizes=sizes[local].float())
+        traces = torch.zeros(len(inputs), device=inputs.device).index_add_(0, rows, step.traces.clamp(max=1)[word])
+        inputs.index_add_(0, rows, (composed - before)[word] / traces[rows].clamp(min=1)[:, None])
+        return step
+
+
 def update(
-    inputs: Tensor, outputs: Tensor, windows: Windows, targets: Targets, architecture: Architecture, rate: float
-) -> Tensor:
+    inputs: Tensor,
+    outputs: Tensor,
+    windows: Windows,
+    targets: Targets,
+    architecture: Architecture,
+    rate: float,
+    *,
+    sizes: Tensor | None = None,
+) -> Step:
     """One step of gradient descent on a batch of windows.
 
     Args:
@@ -145,14 +216,13 @@ def update(
         targets: T targets of each window.
         architecture: skip-gram has C inputs per window, CBOW one, whose full gradient goes to each context word.
         rate: the learning rate.
-
-    Returns:
-        [2]: the summed loss of the measured inputs, in nats, and their number.
+        sizes: [N, C], the weights of the context words in the mean of CBOW; None for equal ones.
     """
     present = windows.present.float()  # [N, C]
     rows, target_rows = inputs[windows.contexts], outputs[targets.rows]  # [N, C, D], [N, T, D]
     if architecture == "cbow":
-        hidden = (present / present.sum(1, keepdim=True)).unsqueeze(1) @ rows  # [N, I, D], with one input
+        weights = present if sizes is None else present * sizes
+        hidden = (weights / weights.sum(1, keepdim=True)).unsqueeze(1) @ rows  # [N, I, D], with one input
         input_mask = torch.ones_like(present[:, :1])  # [N, I]
     else:
         hidden, input_mask = rows, present  # one input per context word
@@ -164,8 +234,10 @@ def update(
     curvature = rate * pair_mask * probabilities * (1 - probabilities)  # second derivative by the scores
     input_traces = (curvature @ target_rows.square().sum(2, keepdim=True)).squeeze(2)  # [N, I]
     target_traces = (curvature.mT @ hidden.square().sum(2, keepdim=True)).squeeze(2)  # [N, T]
-    input_scales = _step_scales(windows.contexts, present * input_traces, len(inputs))
-    target_scales = _step_scales(targets.rows, target_traces, len(outputs))
+    traces_of_inputs = _total_traces(windows.contexts, present * input_traces, len(inputs))
+    # Factors of the updates of each row, such that their sum does not overshoot (see the module docstring).
+    input_scales = 1 / traces_of_inputs[windows.contexts].clamp(min=1)  # [N, C]
+    target_scales = 1 / _total_traces(targets.rows, target_traces, len(outputs))[targets.rows].clamp(min=1)  # [N, T]
     if architecture == "cbow":
         input_updates = (errors @ target_rows) * (present * input_scales).unsqueeze(2)
     else:
@@ -174,16 +246,16 @@ def update(
     inputs.index_add_(0, windows.contexts.flatten(), input_updates.flatten(0, 1))
     outputs.index_add_(0, targets.rows.flatten(), target_updates.flatten(0, 1))
     losses = softplus((1 - 2 * labels) * scores)[::_LOSS_INTERVAL] * pair_mask[::_LOSS_INTERVAL]
-    return torch.stack((losses.sum(), input_mask[::_LOSS_INTERVAL].sum()))
+    measured = torch.stack((losses.sum(), input_mask[::_LOSS_INTERVAL].sum()))
+    return Step(losses=measured, traces=traces_of_inputs)
 
 
-def _step_scales(rows: Tensor, traces: Tensor, size: int) -> Tensor:
-    """Factors [N, S] of the updates of each row, such that their sum does not overshoot (see the module docstring).
+def _total_traces(rows: Tensor, traces: Tensor, size: int) -> Tensor:
+    """The sum of the traces of each row of a matrix, [size].
 
     Args:
         rows: [N, S], the updated row of each window's S inputs or targets.
         traces: [N, S], learning rate times the trace of the Hessian of each one's share of the loss.
         size: rows of the matrix.
     """
-    total = torch.zeros(size, device=rows.device).index_add_(0, rows.flatten(), traces.flatten())
-    return 1 / total[rows].clamp(min=1)
+    return torch.zeros(size, device=rows.device).index_add_(0, rows.flatten(), traces.flatten())

@@ -103,6 +103,13 @@ class NetworkConfig:
     layers: int = field(default=2, metadata=doc("BiLSTM layers, 1 or 2"))
     hidden: int = field(default=128, metadata=doc("units of each LSTM; there is one per direction and layer"))
     output: Output = field(default="crf", metadata=doc("linear-chain CRF, or an independent softmax for each word"))
+    transition_rank: int = field(
+        default=0,
+        metadata=doc(
+            "rank of the CRF's transitions between labels, below the number of labels; with hundreds of labels the "
+            "training then takes less time and memory; 0: a parameter for each pair of labels"
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,10 +188,15 @@ class TaggerConfig:
             ("epochs", self.epochs, 1), ("batch_size", self.batch_size, 1), ("hidden", network.hidden, 1),
             ("character_dimensions", network.character_dimensions, 1), ("extra_words", network.extra_words, 0),
             ("character_units", network.character_units, 2), ("max_characters", network.max_characters, 2),
-            ("dimensions", network.dimensions, 0), ("tokenizer_epochs", self.segmenter.tokenizer_epochs, 1),
+            ("dimensions", network.dimensions, 0), ("transition_rank", network.transition_rank, 0),
+            ("tokenizer_epochs", self.segmenter.tokenizer_epochs, 1),
         ):  # fmt: skip
             if value < minimum:
                 raise ConfigError(f"{name} is {value}; it must be at least {minimum}")
+        if network.transition_rank and network.output != "crf":
+            raise ConfigError(
+                "transition_rank is a setting of the CRF; leave out --output softmax or --transition-rank"
+            )
         if "bilstm" in network.characters and network.character_units % 2:
             raise ConfigError(
                 f"character_units is {network.character_units}; a character BiLSTM needs an even number, half of them "

@@ -175,7 +175,9 @@ def _auxiliary_tags(config: TaggerConfig, data: TaggedData) -> list[tuple[str, .
 
 
 def _fresh_state(config: TaggerConfig, data: TaggedData, device: torch.device, auxiliary: int) -> _State:
-    labels = labels_of(data)
+    labels, rank = labels_of(data), config.network.transition_rank
+    if rank >= len(labels):
+        raise ConfigError(f"transition_rank is {rank}; it must be below the number of labels, {len(labels)}, or 0")
     symbols = EMOJI_CHARACTER if config.emoji_tag else ""
     lexicon = build_lexicon(config.network, data.splits["train"], config.seed, symbols)
     seed_everything(config.seed, "weights")

@@ -14,14 +14,17 @@ from training.bilstm_crf.network.crf import Crf
 
 pytestmark = pytest.mark.torch
 
-LABELS = ("O", "B-X", "I-X", "E-X", "S-X")
+LABELS, TAGS = ("O", "B-X", "I-X", "E-X", "S-X"), ("A", "B", "C", "D", "E")
 LENGTHS = (3, 1, 2)
 
 
-@pytest.fixture
-def crf() -> Crf:
-    layer = Crf(allowed_transitions(LABELS))
-    torch.nn.init.normal_(layer.weights, generator=torch.Generator().manual_seed(1))
+@pytest.fixture(params=["full", "low rank", "low rank, all allowed"])
+def crf(request: pytest.FixtureRequest) -> Crf:
+    allowed = allowed_transitions(TAGS if "all allowed" in request.param else LABELS)
+    layer = Crf(allowed, rank=0 if request.param == "full" else 2)
+    random = torch.Generator().manual_seed(1)
+    for weights in layer.parameters():
+        torch.nn.init.normal_(weights, generator=random)
     return layer.double()
 
 
@@ -63,18 +66,56 @@ def test_scores_that_are_computed_again_give_the_same_loss_and_gradient(
         scores = emissions.clone().requires_grad_()
         loss = crf(scores, torch.zeros(3, 3, dtype=torch.long), MASK)
         loss.backward()
-        assert crf.weights.grad is not None
-        assert scores.grad is not None
-        results.append((loss.detach(), crf.weights.grad.clone(), scores.grad))
+        gradients = [weights.grad for weights in (*crf.parameters(), scores)]
+        results.append((loss.detach(), *(gradient.clone() for gradient in gradients if gradient is not None)))
+        assert len(results[-1]) == 2 + len(list(crf.parameters()))
     for kept_result, computed_again in zip(*results, strict=True):
         assert torch.equal(kept_result, computed_again)
 
 
-def test_forbidden_transitions_have_no_gradient(crf: Crf, emissions: Tensor) -> None:
+def test_forbidden_transitions_have_no_gradient(emissions: Tensor) -> None:
+    crf = Crf(allowed_transitions(LABELS)).double()
     crf(emissions, torch.zeros(3, 3, dtype=torch.long), MASK).backward()
     assert crf.weights.grad is not None
     assert not crf.weights.grad[~crf.allowed].any()
     assert (crf.transitions()[~crf.allowed] == FORBIDDEN).all()
+
+
+def test_the_exponentials_of_the_transitions_have_the_rank() -> None:
+    torch.manual_seed(5)
+    crf = Crf(allowed_transitions([f"T{number}" for number in range(70)]), rank=3).double()
+    between = crf.transitions()[:-2].exp()
+    assert between.shape == (70, 70)
+    assert torch.linalg.matrix_rank(between) == 3
+    outgoing, incoming = crf.factors
+    torch.testing.assert_close(between, outgoing.exp() @ incoming.exp())
+
+
+def test_both_factors_learn(emissions: Tensor) -> None:
+    torch.manual_seed(5)
+    crf = Crf(allowed_transitions(TAGS), rank=2).double()
+    labels = torch.tensor([[0, 1, 2], [1, 0, 3], [2, 0, 0]])
+    crf(emissions, labels, MASK).backward()
+    before = float(crf(emissions, labels, MASK).detach())
+    with torch.no_grad():
+        for weights in crf.parameters():
+            assert weights.grad is not None
+            assert weights.grad.any()
+            weights -= 0.1 * weights.grad
+    assert float(crf(emissions, labels, MASK).detach()) < before
+
+
+def test_scores_of_all_pairs_are_not_computed_with_a_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: set[tuple[int, ...]] = set()
+
+    def recorded(values: Tensor, dim: int) -> Tensor:
+        shapes.add(tuple(values.shape))
+        return values.logsumexp(dim)
+
+    monkeypatch.setattr(module.torch, "logsumexp", recorded)
+    crf = Crf(allowed_transitions([f"T{number}" for number in range(50)]), rank=4)
+    crf(torch.randn(3, 2, 50), torch.zeros(3, 2, dtype=torch.long), torch.ones(3, 2, dtype=torch.bool)).backward()
+    assert shapes == {(2, 50, 4), (2, 4, 50), (2, 50), (2, 2, 4)}  # the last of the gold labels
 
 
 def test_the_gradient_is_the_served_marginals(crf: Crf, emissions: Tensor) -> None:

@@ -39,7 +39,8 @@ TEXTS = ["Ada met Bob in Paris.", "The cat sat on the mat.", "Who lives in Londo
 def run_and_bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Bundle]:
     """A trained run, and its bundle that computes in float32."""
     kind, characters, weights = request.param
-    config = merge(PRESETS["debug"], {**SETTINGS, "characters": characters})
+    rank = 2 if characters == "cnn+bilstm" else 0
+    config = merge(PRESETS["debug"], {**SETTINGS, "characters": characters, "transition_rank": rank})
     data: Any = tagged_sentences.data(kind)
     folder = tmp_path_factory.mktemp("quantize")
     run = Run.create(folder / "run", family=FAMILY, config=to_dict(config))
@@ -59,6 +60,17 @@ def test_weights_are_read_back_as_they_were_stored(run_and_bundle: tuple[Run, Bu
     np.testing.assert_allclose(restored.emissions(sentences)[0], tagger.emissions(sentences)[0], atol=tolerance)
     if tagger.network.crf is not None:
         np.testing.assert_array_equal(restored.transitions(), tagger.transitions())
+
+
+def test_the_card_names_the_layers(run_and_bundle: tuple[Run, Bundle]) -> None:
+    run, bundle = run_and_bundle
+    layers, bilstm = "casing, 1 BiLSTM layer of 2 x 8 units, linear-chain CRF", "a character BiLSTM of 8 units"
+    described = {
+        "cnn": f"8 filters over characters, {layers} |",
+        "bilstm": f"{bilstm}, {layers} |",
+        "cnn+bilstm": f"8 filters over characters, {bilstm}, {layers} with transitions of rank 2 |",
+    }
+    assert f", {described[stored_config(run).network.characters]}" in bundle.model_card()
 
 
 def test_bundles_of_earlier_releases_name_the_table_of_characters_otherwise(

@@ -70,6 +70,24 @@ def test_the_softmax_learns_too(tmp_path: Path) -> None:
     assert dev_score(tagger, data) > 0.95
 
 
+@pytest.mark.parametrize("kind", ["spans", "tags"])
+def test_transitions_of_low_rank_learn_too(tmp_path: Path, kind: str) -> None:
+    data, config = tagged_sentences.data(kind), with_settings(epochs=8, transition_rank=2)
+    run = Run.create(tmp_path / "low-rank", family=FAMILY, config=to_dict(config))
+    train(config, data, run, CPU)
+    run.close()
+    tagger = load_tagger(run)
+    transitions = tagger.transitions()
+    assert transitions is not None
+    assert transitions.shape == (len(tagger.labels) + 2, len(tagger.labels))
+    assert dev_score(tagger, data) > 0.95
+
+
+def test_the_rank_is_below_the_number_of_labels(run: Run) -> None:
+    with pytest.raises(ConfigError, match="transition_rank is 3; it must be below the number of labels, 3, or 0"):
+        train(with_settings(transition_rank=3), tagged_sentences.data("tags"), run, CPU)
+
+
 def test_labels_are_bioes_for_spans() -> None:
     assert labels_of(tagged_sentences.data("spans")) == (
         "O", "B-LOC", "I-LOC", "E-LOC", "S-LOC", "B-PER", "I-PER", "E-PER", "S-PER",
@@ -201,6 +219,8 @@ def test_several_seeds(tmp_path: Path) -> None:
     [
         ({"layers": 3}, "layers is 3"),
         ({"characters": "cnn+bilstm", "character_units": 7}, "character_units is 7; a character BiLSTM needs an even"),
+        ({"transition_rank": -1}, "transition_rank is -1; it must be at least 0"),
+        ({"transition_rank": 2, "output": "softmax"}, "leave out --output softmax or --transition-rank"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be above 0"),

@@ -130,13 +130,14 @@ def _tokenizer(manifest: Manifest) -> str:
 
 def _network(config: TaggerConfig, tagger: Tagger) -> str:
     network, width = config.network, tagger.network.words.pretrained.shape[1]
+    rank = f" with transitions of rank {network.transition_rank}" if network.transition_rank else ""
     encoders = {"cnn": "{} filters over characters", "bilstm": "a character BiLSTM of {} units"}
     parts = [
         f"word vectors of {width} dimensions",
         *(encoders[kind].format(network.character_units) for kind in network.characters.split("+") if kind in encoders),
         "casing",
         f"{network.layers} BiLSTM layer{'s' if network.layers > 1 else ''} of 2 x {network.hidden} units",
-        "linear-chain CRF" if network.output == "crf" else "softmax",
+        f"linear-chain CRF{rank}" if network.output == "crf" else "softmax",
     ]
     return ", ".join(filter(None, parts))
 

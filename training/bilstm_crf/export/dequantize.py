@@ -61,7 +61,8 @@ def tagger_of_bundle(bundle: Bundle) -> Tagger:
         where=str(bundle.path),
     )
     labels = manifest.labels or ()
-    network = build_network(replace(PRESETS["default"], network=replace(config, tune_vectors=False)), lexicon, labels)
+    config = replace(config, tune_vectors=False, transition_rank=0)  # a bundle has all transitions
+    network = build_network(replace(PRESETS["default"], network=config), lexicon, labels)
     _load(network, constants)
     if network.crf is not None and preprocessing.transitions is not None:
         with torch.no_grad():

@@ -179,7 +179,7 @@ class BiLstmCrf(nn.Module):
         self.dropout = VariationalDropout(dropout)
         self.output = nn.Linear(2 * config.hidden, labels)
         self.auxiliary = nn.Linear(2 * config.hidden, auxiliary) if auxiliary else None
-        self.crf = Crf(allowed) if config.output == "crf" else None
+        self.crf = Crf(allowed, config.transition_rank) if config.output == "crf" else None
 
     @property
     def width(self) -> int:

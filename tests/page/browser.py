@@ -89,6 +89,22 @@ def window(
         context.close()
 
 
+MAX_SHIFT = 0.0005
+"""The layout shift (CLS) that counts as none: zero, as the tools round it."""
+
+
+def watch_shift(page: Page) -> None:
+    """Sum up in `window.shift` how much of what is drawn moves by itself, from the next navigation on."""
+    page.add_init_script(
+        """(() => {
+          window.shift = 0;
+          new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shift += entry.value;
+          }).observe({ type: 'layout-shift', buffered: true });
+        })()"""
+    )
+
+
 def wait_until(page: Page, condition: str) -> None:
     """Wait until a condition in JavaScript holds.
 

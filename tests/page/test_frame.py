@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.page.browser import PATIENCE_MS, SIZES, wait_until, window
-from tests.page.panels import PANELS
+from tests.page.browser import MAX_SHIFT, PATIENCE_MS, SIZES, wait_until, watch_shift, window
+from tests.page.panels import PANELS, Shown
 from tests.support.processes import ROOT, server
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -113,6 +113,22 @@ def test_the_size_for_a_projector_is_remembered(page: Page) -> None:
     page.reload()
     expect(page.get_by_role("button", name="Projector size")).to_have_attribute("aria-pressed", "true")
     expect(root).to_have_css("font-size", "24px")
+
+
+@pytest.mark.parametrize("size", [*SIZES, "projector, larger"])
+@pytest.mark.parametrize("panel", PANELS, ids=[panel.name for panel in PANELS])
+def test_nothing_moves_while_a_panel_is_loaded(browser: Browser, url: str, panel: Shown, size: str) -> None:
+    with window(browser, url, size=SIZES[size.partition(",")[0]]) as page:
+        panel.prepare(page)
+        if "larger" in size:
+            page.goto("/")
+            page.get_by_role("button", name="Projector size").click()
+        page.goto("about:blank")
+        watch_shift(page)
+        page.goto(f"/{panel.address}")
+        expect(page.locator(panel.ready).first).to_be_visible()
+        page.wait_for_timeout(1_500)  # for what comes later, such as the second reading of the metrics
+        assert page.evaluate("window.shift") < MAX_SHIFT
 
 
 def test_on_a_phone_the_name_of_the_model_is_not_cut(browser: Browser, url: str) -> None:

@@ -34,6 +34,8 @@ class References(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.urls: list[str] = []
+        self.plain_scripts: list[str] = []
+        """Those that are no modules: they run before the first paint."""
         self.base = ""
         self.feed(text)
 
@@ -46,6 +48,8 @@ class References(HTMLParser):
         elif tag == "script":
             assert values["src"], "no script within the document"
             self.urls.append(values["src"])
+            if values.get("type") != "module":
+                self.plain_scripts.append(values["src"])
         elif tag == "link":
             self.urls.append(values["href"] or "")
 
@@ -85,7 +89,8 @@ def test_a_document_and_all_that_it_loads_come_from_the_server(client: TestClien
 
 def test_the_modules_of_the_frame_are_asked_for_at_once(client: TestClient) -> None:
     """Each module that another imports would otherwise be asked for only once that one is there."""
-    named = {urljoin("http://lectern/", url) for url in References(client.get("/").text).urls}
+    document = References(client.get("/").text)
+    named = {urljoin("http://lectern/", url) for url in document.urls if url not in document.plain_scripts}
     waiting, needed = ["http://lectern/page/main.js"], set()
     while waiting:
         url = waiting.pop()

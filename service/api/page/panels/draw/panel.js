@@ -25,6 +25,8 @@ await loadStyles(new URL('draw.css', import.meta.url).href);
 const PENS = [{ name: 'Thin', width: 8 }, { name: 'Medium', width: 18 }, { name: 'Thick', width: 30 }];
 const ERASER = 40;
 const TOP = 10;
+/** Stands for the picture of an answer that is not there yet. */
+const NO_PICTURE = { content: new Blob(), name: '', type: 'image/png', width: 0, height: 0 };
 
 /** @param {import('../../panels.js').PanelProps} props */
 export function Panel({ server, model, query, setQuery, panelState }) {
@@ -97,9 +99,14 @@ export function Panel({ server, model, query, setQuery, panelState }) {
   }, [setQuery]);
   const blank = isBlank(source) && !unread;
   const answer = blank ? null : state.answer;
+  const isAwaited = !blank && !state.answer && !state.error;
+  // Drawn unseen until the first answer is there, so that nothing below moves when it comes.
+  /** @type {import('./predictions.js').Result} */
+  const awaited = useMemo(() => ({ predictions: labels.slice(0, TOP).map((label) => ({ label, score: 0 })), ...(split ? { parts: [] } : {}) }), [model.id, model.version, split]);
+  const shown = blank ? null : result ?? (isAwaited ? awaited : null);
   const isStale = state.error !== null || state.slow;
   // A move of the pen renders the panel, and must not render all layers of the network.
-  const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} targetLabel=${targetLabel} isStale=${isStale} />`, [server, model, answer, targetLabel, isStale]);
+  const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} targetLabel=${targetLabel} isStale=${isStale} isAwaited=${isAwaited} />`, [server, model, answer, targetLabel, isStale, isAwaited]);
 
   return html`
     <div class="panel draw">
@@ -118,14 +125,14 @@ export function Panel({ server, model, query, setQuery, panelState }) {
         </div>
       </section>
 
-      <section class=${blank || state.answer || state.error ? 'card answer stack' : 'card answer stack awaited'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
+      <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
-    : result && html`<div class=${isStale ? 'stale' : ''}><${Predictions} result=${result} labels=${labels} targetLabel=${targetLabel}
+    : shown && html`<div class=${isAwaited ? 'awaited' : isStale ? 'stale' : ''}><${Predictions} result=${shown} labels=${labels} targetLabel=${targetLabel}
       onTargetLabel=${(/** @type {string | null} */ label) => setQuery({ label }, { push: true })} /></div>`}
-        ${!blank && result && sent && !result.parts && labels.length > 0 && html`<${CorrectLabel} model=${model} picture=${sent} labels=${labels} />`}
-        ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}
-        ${(blank || state.answer || state.error) && html`<label class="switch caption"><input type="checkbox" checked=${split}
-          onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> Read several figures one by one</label>`}
+        ${shown && !shown.parts && labels.length > 0 && html`<div class=${isAwaited ? 'awaited' : ''}><${CorrectLabel} model=${model} picture=${sent ?? NO_PICTURE} labels=${labels} /></div>`}
+        <div class="below"><label class="switch caption"><input type="checkbox" checked=${split}
+          onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> Read several figures one by one</label>
+          ${state.slow && html`<p class="waiting" role="status">${model.id} is looking …</p>`}</div>
       </section>
 
       <section class="card tools stack" aria-label="Other pictures">

@@ -25,7 +25,7 @@ export function Card({ model, version, words }) {
         ${model.memory && html`<dt>Memory</dt><dd>${megabytes(model.memory.process_bytes)}${
           model.memory.device_bytes ? `, on the device ${megabytes(model.memory.device_bytes)}` : ''} to open it</dd>`}
         ${model.provider_choice && html`<dt>Choice</dt><dd>${choiceOf(model.provider_choice)}</dd>`}
-        ${words && html`<dt>Now</dt><dd>${words}</dd>`}
+        <dt>Now</dt><dd>${words}</dd>
       </dl>
       <${Providers} model=${model} />
     </div>`;

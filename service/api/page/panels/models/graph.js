@@ -33,6 +33,7 @@ export function Graphs({ server, model }) {
       ${state.slow && html`<p class="waiting" role="status">Reading the graph of ${model.id} …</p>`}
       ${graphs.length > 1 && html`<div class="buttons" role="group" aria-label="Graph">${graphs.map((each) => html`
         <button key=${each.name} type="button" class="button" aria-pressed=${each === graph} onClick=${() => setName(each.name)}>${each.name}</button>`)}</div>`}
+      ${!graph && !state.error && html`<div class="graph awaited"></div>`}
       ${graph && html`
         <p class="caption">${count(graph.nodes.length, 'node')} and ${count(graph.parameters, 'number')} in its weights, as it was exported, from
           inputs to outputs. A box says its operator, the shape of its weights, and, after the arrow, that of its output. N is a size that

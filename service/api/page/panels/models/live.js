@@ -11,12 +11,13 @@ import { between } from './metrics.js';
 export function Live({ live: { readings, error }, model }) {
   const [onlyChosen, setOnlyChosen] = useState(false);
   if (error && readings.length < 2) return html`<p class="caption" role="status">${refusalOf(error)}</p>`;
-  if (readings.length < 2) return html`<p class="waiting" role="status">Reading the server's metrics twice …</p>`;
-  const last = readings[readings.length - 1].at;
+  // Empty until there are two readings: what stands below does not move when they come.
+  const isAwaited = readings.length < 2;
+  const last = readings.at(-1)?.at ?? 0;
   const rates = readings.slice(1).map((reading, index) => between(readings[index], reading, onlyChosen ? model : null));
   const x = readings.slice(1).map(({ at }) => (at - last) / 1000);
   const plot = (/** @type {string} */ label, /** @type {Record<string, number[]>} */ lines, unit = '') => html`
-    <${LinePlot} label=${label} fromZero domain=${[Math.min(-60, x[0]), 0]} lines=${Object.entries(lines).map(([name, y]) => ({ name, x, y }))}
+    <${LinePlot} label=${label} fromZero domain=${[Math.min(-60, x[0] ?? 0), 0]} lines=${Object.entries(lines).map(([name, y]) => ({ name, x, y }))}
       format=${(/** @type {number} */ value) => (Number.isFinite(value) ? three(value) + unit : 'none')} formatX=${ago} />`;
   return html`
     <div class="stack">
@@ -29,15 +30,15 @@ export function Live({ live: { readings, error }, model }) {
         ${plot('Time of a request', { median: rates.map(({ p50 }) => p50 * 1000), p99: rates.map(({ p99 }) => p99 * 1000) }, ' ms')}
         ${plot('Rows of a run', { mean: rates.map(({ batch }) => batch) })}
       </div>
-      <p class="caption">The last five minutes as far as this page was there, read every five seconds. Times are in the server, from the start
+      <p class="caption">${isAwaited && html`<span role="status">Reading the server's metrics twice … </span>`}The last five minutes as far as this page was there, read every five seconds. Times are in the server, from the start
         of a request to its answer, estimated from a histogram. Rows of a run: how many inputs the model took at once.
         ${error && ` Since then: ${refusalOf(error)}`}</p>
     </div>`;
 }
 
-/** A model in the last minutes, in words. @param {LiveState['readings']} readings @param {string} model */
-export function inWords(readings, model) {
-  if (readings.length < 2) return '';
+/** A model in the last minutes, in words. @param {LiveState} live @param {string} model */
+export function inWords({ readings, error }, model) {
+  if (readings.length < 2) return error ? 'not known: “The last minutes” below says why' : 'reading …';
   const { requests, p50, p99, batch } = between(readings[0], readings[readings.length - 1], model);
   if (!(requests > 0)) return 'no requests in the last minutes';
   return `${three(requests)} requests/s, median ${three(p50 * 1000)} ms, p99 ${three(p99 * 1000)} ms${

@@ -41,7 +41,7 @@ export function Panel({ server, model, models, setQuery, allowsModelControl, onM
         ${notServing}
       </section>
       <section class="card answer stack" aria-label="Model ${model.id}">
-        <${Card} model=${card} version=${model.version} words=${inWords(live.readings, model.id)} />
+        <${Card} model=${card} version=${model.version} words=${inWords(live, model.id)} />
         <${ModelVersions} key=${model.id} repository=${repository} model=${card} isAllowed=${allowsModelControl} />
       </section>
       <div class="wide folds">

@@ -45,7 +45,7 @@ function ModelCorrections({ model, corrections, allowsModelControl, onRemove, on
       <h2>${model}</h2>
       <p>${corrections.length.toLocaleString('en')} ${corrections.length === 1 ? 'answer' : 'answers'}${countsOf(corrections)}</p>
       <div class="buttons">
-        ${address && html`<a class="button main" href=${address} download=${download.name}>Download ${download.name}</a>`}
+        <a class="button main" href=${address || undefined} download=${download.name}>Download ${download.name}</a>
         ${isAsking ? html`<span class="caption">Delete all of ${model}?</span>
           <button type="button" class="button" onClick=${onRemoveAll}>Delete</button>
           <button type="button" class="button" onClick=${() => setAsking(false)}>Cancel</button>`

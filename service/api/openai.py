@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.io import model_response
 from service.api.operation import Operation, context
+from service.api.path_privacy import hide_paths
 from service.bundle.manifest import Metric
 from service.serving.provider_choice_figures import ProviderChoice
 from service.serving.served_model import ServedModel
@@ -73,11 +74,22 @@ class ModelCard(BaseModel):
     """Facts that only models of this task have, such as the dimensions of word vectors."""
 
 
-class AllowedActions(BaseModel):
-    """Lectern's own addition to the list: what this server lets its callers do."""
+class IdleModelCard(BaseModel):
+    """A model of the repository of which no version serves."""
 
-    model_control: bool
-    """Whether models may be loaded and unloaded over HTTP; a key also needs the scope for it."""
+    id: str
+    task: str | None = Field(description="Null where its manifest cannot be read.")
+    state: str = Field(description="`LOADING`, `UNLOADING` or `UNAVAILABLE`.")
+    reason: str = Field(description="Why it is unavailable: `unloaded`, or what is wrong with it.")
+
+
+class ListAdditions(BaseModel):
+    """Lectern's own addition to the list."""
+
+    model_control: bool = Field(
+        description="Whether models may be loaded and unloaded over HTTP; a key also needs the scope for it."
+    )
+    not_serving: list[IdleModelCard] = Field(description="The other models of the repository.")
 
 
 class ModelList(BaseModel):
@@ -85,14 +97,24 @@ class ModelList(BaseModel):
 
     object: str = "list"
     data: list[ModelCard]
-    lectern: AllowedActions
+    lectern: ListAdditions
 
 
 async def list_models(request: Request) -> Response:
     """List every model that serves."""
     service = context(request)
     cards = [_card(request, served) for served in service.registry.serving()]
-    return model_response(ModelList(data=cards, lectern=AllowedActions(model_control=service.access.model_control)))
+    not_serving = [
+        IdleModelCard(
+            id=one.name,
+            task=one.task.value if one.task is not None else None,
+            state=one.state.value,
+            reason=hide_paths(one.reason, service.settings.models),
+        )
+        for one in service.registry.idle()
+    ]
+    additions = ListAdditions(model_control=service.access.model_control, not_serving=not_serving)
+    return model_response(ModelList(data=cards, lectern=additions))
 
 
 async def get_model(request: Request) -> Response:
@@ -151,7 +173,7 @@ OPERATIONS = (
         errors=ErrorShape.OPENAI,
         tag="models",
         summary="List the models that serve",
-        description="Each with its task, labels, metrics, license and limits.",
+        description="Each with its task, labels, metrics, license and limits; `lectern` names those that do not serve.",
         operation_id="list_models_v1_models_get",
         response=ModelList,
     ),

@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from service.bundle.files import BundleError, read_manifest_of, versions
-from service.bundle.manifest import Task, is_model_name
+from service.bundle.files import versions
+from service.bundle.manifest import is_model_name
 from service.errors import ConfigurationError
 from service.limits import variable
 from service.runtime.engine_cache import check_caches
 from service.runtime.provider_options import parse_options, short_name
 from service.runtime.providers import is_compiled_in, resolve, runtime_version
+from service.serving.preparer import task_of
 from service.serving.states import ModelVersions
 from service.settings import Settings, model_key
 
@@ -115,11 +116,9 @@ def _problems(models: Mapping[str, ModelVersions]) -> Iterator[str]:
 def before_loading(folder: Path) -> ModelVersions:
     """What is known of a model before it is loaded."""
     on_disk: list[int] = []
-    task: Task | None = None
-    with suppress(OSError, BundleError, IndexError):
+    with suppress(OSError):
         on_disk = versions(folder)
-        task = read_manifest_of(folder / str(on_disk[-1])).manifest.task
-    return ModelVersions(versions=tuple(on_disk), task=task, loading=True)
+    return ModelVersions(versions=tuple(on_disk), task=task_of(folder, on_disk), loading=True)
 
 
 def size_of(folder: Path) -> int:

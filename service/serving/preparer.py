@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from service.bundle.files import BundleError, first_line, versions
+from service.bundle.files import BundleError, first_line, read_manifest_of, versions
+from service.bundle.manifest import Task
 from service.errors import LecternError, NotReady
 from service.runtime.cpus import available_cpus
 from service.serving import inline
@@ -120,7 +122,7 @@ class Preparer:
             prepared=prepared,
             reasons=reasons,
             refused=tuple(refused),
-            task=some.task if some else before.task,
+            task=some.task if some else task_of(folder, on_disk) or before.task,
             selectors=some.selectors if some else before.selectors,
         )
 
@@ -157,6 +159,14 @@ class Preparer:
             log.warning("model is opened without a copy", extra={"fields": fields})
         self._loads += 1
         return prepared.model_copy(update={"load": self._loads})
+
+
+def task_of(folder: Path, on_disk: Sequence[int]) -> Task | None:
+    """The task of a model that need not serve: that of its highest version with a manifest that can be read."""
+    for version in reversed(on_disk):
+        with suppress(OSError, BundleError):
+            return read_manifest_of(folder / str(version)).manifest.task
+    return None
 
 
 def job_of(settings: Settings, path: Path, cache: Path | None) -> PreparationJob:

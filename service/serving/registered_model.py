@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from service.errors import NotReady, UnknownModel
 from service.serving.served_model import ServedModel
-from service.serving.states import IndexEntry, ModelVersions, State
+from service.serving.states import IdleModel, IndexEntry, ModelVersions, State
 
 Version = str | int | None
 """A version as a request names it; None and those of `HIGHEST` take the highest that serves."""
@@ -78,6 +78,14 @@ class RegisteredModel:
         if not self.known:
             state = State.LOADING if self.wanted.loading else State.UNAVAILABLE
             yield IndexEntry(name=self.name, version="", state=state, reason=self.wanted.reason())
+
+    def idle(self) -> IdleModel | None:
+        """The model where no version of it serves; None where one does."""
+        if self.served:
+            return None
+        state = State.UNLOADING if self.retiring else State.LOADING if self.wanted.loading else State.UNAVAILABLE
+        reason = self.wanted.reason() if state is State.UNAVAILABLE else ""
+        return IdleModel(name=self.name, task=self.wanted.task, state=state, reason=reason)
 
     def _entry(self, version: int) -> IndexEntry:
         state, reason = State.UNAVAILABLE, self.wanted.reasons.get(version, "it is not served")

@@ -17,7 +17,7 @@ from service.serving.loader import ModelLoader
 from service.serving.registered_model import RegisteredModel, Version
 from service.serving.selection import only_match
 from service.serving.served_model import ServedModel
-from service.serving.states import IndexEntry, ModelVersions, PreparedVersion, RepositoryState
+from service.serving.states import IdleModel, IndexEntry, ModelVersions, PreparedVersion, RepositoryState
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -120,6 +120,10 @@ class ModelRegistry:
         """Every version of every model, with its state and, where it does not serve, the reason."""
         for _, model in sorted(self._models.items()):
             yield from model.index()
+
+    def idle(self) -> list[IdleModel]:
+        """The models of the repository of which no version serves, by name."""
+        return [one for _, model in sorted(self._models.items()) if (one := model.idle()) is not None]
 
     def ready(self) -> bool:
         """Whether every model that should serve does."""

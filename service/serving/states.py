@@ -36,6 +36,17 @@ class IndexEntry:
     reason: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class IdleModel:
+    """A model of which no version serves."""
+
+    name: str
+    task: Task | None
+    """None where no manifest of it can be read."""
+    state: State
+    reason: str
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.page.browser import PATIENCE_MS, violations, window
 from tests.page.drawing import draw
@@ -126,8 +127,7 @@ def test_a_model_that_is_unloaded_is_named_and_no_other_answers_for_it(browser: 
         control(page, "translate-en-de", "unload")
         text.fill("Good morning!")
         missing = page.get_by_role("region", name="Missing model")
-        expect(missing).to_contain_text("translate-en-de does not serve now")
-        expect(missing).to_contain_text("It is unloaded.")
+        expect(missing).to_contain_text("translate-en-de is not loaded")
         expect(missing.get_by_role("link", name="Models")).to_have_attribute("href", "#/models")
         expect(page.locator(".top .model")).to_have_count(0)
         assert violations(page) == []
@@ -140,7 +140,7 @@ def test_a_model_that_is_unloaded_is_named_and_no_other_answers_for_it(browser: 
         expect(page).to_have_url(re.compile("model=translate-de-en"))
         expect(text).to_have_value("Good evening!")
         page.goto("/#/tag?model=nobody")
-        expect(missing).to_contain_text("There is no model named nobody in its repository")
+        expect(missing).to_contain_text("This server has no model named nobody")
         page.goto("/#/tag?model=ner-en&beside=nobody")
         expect(page.get_by_role("region", name="Input")).to_contain_text("nobody does not serve now")
         page.goto("/#/tag?model=digits")  # of another task
@@ -154,15 +154,80 @@ def test_a_panel_whose_models_are_unloaded_stays_and_says_what_to_load(browser: 
         expect(page.locator(".network .unit-labels")).to_be_visible()  # Nothing is asked any longer.
         control(page, "digits", "unload")
         page.get_by_role("button", name="seven").click()
-        expect(page.get_by_role("region", name="Missing model")).to_contain_text("digits does not serve now")
+        expect(page.get_by_role("region", name="Missing model")).to_contain_text("digits is not loaded")
         expect(page.get_by_role("navigation", name="Panels").get_by_role("link", name="Draw")).to_be_visible()
-        page.goto("about:blank")
-        page.goto("/#/draw")  # a page that never saw it
-        card = page.get_by_role("region", name="Missing model")
-        expect(card).to_contain_text("No model of this server does image-classification")
-        expect(card).to_contain_text("Not loaded is digits: if it does image-classification, load it in Models")
+        control(page, "digits", "load")
+        expect(page.locator(".predictions .reading output")).to_have_text("7")
+
+
+def test_a_page_that_never_saw_a_model_shows_its_panel_and_loads_it(browser: Browser, controlled: str) -> None:
+    with window(browser, controlled) as page:
+        control(page, "digits", "unload")
+        page.goto("/")
+        expect(page.get_by_label("Text", exact=True)).to_be_visible()  # The first panel with a model that serves.
+        rail(page, "Draw")
+        missing = page.get_by_role("region", name="Missing model")
+        expect(missing.get_by_role("heading")).to_have_text("digits is not loaded")
+        assert violations(page) == []
+        missing.get_by_role("button", name="Load digits").click()
+        expect(page.locator(".predictions .reading output")).to_have_text("3")
+
+
+def test_who_may_not_load_models_is_told_who_can(browser: Browser, controlled: str) -> None:
+    with window(browser, controlled, expected="403") as page:
+        control(page, "digits", "unload")
+
+        def without_control(route: Route) -> None:
+            listing = route.fetch().json()
+            listing["lectern"]["model_control"] = False
+            route.fulfill(json=listing)
+
+        page.route("**/v1/models", without_control)
+        page.goto("/#/draw")
+        missing = page.get_by_role("region", name="Missing model")
+        expect(missing).to_contain_text("digits is not loaded")
+        expect(missing).to_contain_text("Whoever runs this server can load it.")
+        expect(missing.get_by_role("button")).to_have_count(0)
+        page.unroute("**/v1/models")
+        page.reload()
+        refusal = {"error": "the API key does not allow this: it lacks the scope 'admin'"}
+        page.route("**/load", lambda route: route.fulfill(status=403, json=refusal))
+        missing.get_by_role("button", name="Load digits").click()
+        expect(missing.get_by_role("alert")).to_have_text(
+            "This API key may not load or unload models: that takes the scope admin."
+        )
         control(page, "digits", "load")
         expect(page.locator(".predictions .reading output")).to_have_text("3")
+
+
+def test_a_model_that_cannot_be_loaded_is_named_with_its_reason(
+    browser: Browser, program: Path, tmp_path: Path
+) -> None:
+    for name in ("digits", "ner-en"):
+        shutil.copytree(ROOT / "models" / name, tmp_path / name)
+    for graph in tmp_path.glob("digits/*/*.onnx"):
+        graph.unlink()
+    python, command = str(program.parent / "python"), (str(program), "serve")
+    with (
+        server(tmp_path, python=python, program=command) as process,
+        window(browser, process.wait_for("serving")["address"], expected="400|503") as page,
+    ):
+        page.goto("/#/draw")
+        missing = page.get_by_role("region", name="Missing model")
+        expect(missing.get_by_role("heading")).to_have_text("digits is not loaded")
+        expect(missing).to_contain_text(re.compile("It could not be loaded: .*onnx"))
+        expect(page.locator(".notice")).to_contain_text("digits could not be loaded: Models says why.")
+        missing.get_by_role("button", name="Load digits").click()
+        expect(missing.get_by_role("alert")).to_contain_text("cannot be loaded")
+        rail(page, "Models")
+        expect(page.get_by_role("region", name="Models that do not serve")).to_contain_text(
+            re.compile("digits.*image-classification.*onnx", re.DOTALL)
+        )
+        expect(page.get_by_role("region", name="Models", exact=True)).to_contain_text(
+            "Without a model on this server, and so not shown: Words (word-vectors), Translate (translation)."
+        )
+        links = page.get_by_role("navigation", name="Panels").get_by_role("link")
+        expect(links).to_have_text(["Draw", "Tag", "Models", "Teach"])
 
 
 def test_what_failed_while_the_server_was_away_is_asked_again_once_it_is_back(browser: Browser, program: Path) -> None:

@@ -231,7 +231,7 @@ def test_only_tasks_with_a_model_have_a_panel(browser: Browser, url: str) -> Non
     with window(browser, url) as page:
         page.route("**/v1/models", lambda route: route.fulfill(json={"object": "list", "data": []}))
         page.goto("/#/tag")
-        expect(page.locator("main")).to_contain_text("No model of this server does token-classification")
+        expect(page.locator("main")).to_contain_text("This server has no model for Tag")
         expect(page.locator("nav.rail li")).to_have_count(0)
         page.goto("/#/nothing")
         expect(page.locator("main")).to_contain_text("There is no panel named nothing")

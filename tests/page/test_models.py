@@ -203,7 +203,7 @@ def test_who_may_not_load_models_has_no_button_for_it(browser: Browser, keyed: t
         expect(page.get_by_role("button", name="Unload")).to_have_count(0)
     with window(browser, url) as page:
         listing = page.request.get("/v1/models").json()
-        assert listing["lectern"] == {"model_control": True}
+        assert listing["lectern"] == {"model_control": True, "not_serving": []}
         listing["lectern"]["model_control"] = False
         page.route("**/v1/models", lambda route: route.fulfill(json=listing))
         page.goto("/#/models")

@@ -22,6 +22,7 @@
  * @property {(values: Record<string, string | null>, options?: { push?: boolean }) => void} setQuery
  *     writes values of the input into the address; null removes one. With push the back button returns
  * @property {Map<string, any>} panelState what the panel holds beside its address while another is shown: see components/use_panel_state.js
+ * @property {import('./server/types.js').IdleModel[]} idle the models of the server's repository that do not serve, of all tasks
  * @property {boolean} allowsModelControl whether the server lets models be loaded and unloaded
  * @property {() => void} onModelsChanged has the list of models read again
  */

@@ -13,6 +13,8 @@ from service.app import create_app
 from service.runtime.devices import device_name
 from service.settings import ModelSettings, Settings
 from tests.support.classifier_bundles import LABELS, write_classifier
+from tests.support.translator_bundles import write_translator
+from tests.support.word_vector_bundles import write_words
 
 
 def test_the_list_of_models(client: TestClient) -> None:
@@ -50,8 +52,42 @@ def test_the_list_of_models(client: TestClient) -> None:
 )  # fmt: skip
 def test_the_list_says_whether_models_may_be_loaded(models_dir: Path, host: str, control: Any, allowed: bool) -> None:
     with TestClient(create_app(Settings(models=models_dir, host=host, model_control=control))) as client:
-        assert client.get("/v1/models").json()["lectern"] == {"model_control": allowed}
+        assert client.get("/v1/models").json()["lectern"]["model_control"] is allowed
         assert (client.post("/v2/repository/models/digits/load").status_code == 200) is allowed
+
+
+def test_the_list_names_what_does_not_serve_with_its_task(tmp_path: Path) -> None:
+    write_classifier(tmp_path)
+    broken = write_translator(tmp_path).path  # Its manifest can be read.
+    next(broken.glob("*.onnx")).unlink()
+    write_words(tmp_path).path.joinpath("manifest.json").write_text("{")
+    (tmp_path / "empty").mkdir()
+    with TestClient(create_app(Settings(models=tmp_path))) as client:
+        document = client.get("/v1/models").json()
+        assert ModelList.model_validate(document)
+        others = {one["id"]: one for one in document["lectern"]["not_serving"]}
+        assert {name: one["task"] for name, one in others.items()} == {
+            "empty": None,
+            "translate-en-de": "translation",
+            "words": None,
+        }
+        assert {one["state"] for one in others.values()} == {"UNAVAILABLE"}
+        assert others["empty"]["reason"] == "it has no version"
+        assert ".onnx" in others["translate-en-de"]["reason"]
+        assert str(tmp_path) not in str(others)
+        client.post("/v2/repository/models/digits/unload", json={})
+        document = client.get("/v1/models").json()
+        assert document["data"] == []
+        digits = {"id": "digits", "task": "image-classification", "state": "UNAVAILABLE", "reason": "unloaded"}
+        assert digits in document["lectern"]["not_serving"]
+        client.post("/v2/repository/models/digits/load", json={})
+        document = client.get("/v1/models").json()
+        assert [card["id"] for card in document["data"]] == ["digits"]
+        assert digits["id"] not in [one["id"] for one in document["lectern"]["not_serving"]]
+
+
+def test_where_everything_serves_nothing_else_is_named(client: TestClient) -> None:
+    assert client.get("/v1/models").json()["lectern"]["not_serving"] == []
 
 
 def test_one_model_is_the_entry_of_the_list(client: TestClient) -> None:

@@ -435,6 +435,16 @@ def test_no_other_model_answers_for_a_default_that_does_not_serve(repository: Pa
     assert registry.find(Task.IMAGE_CLASSIFICATION, "letters").name == "letters"
 
 
+def test_no_other_model_answers_for_a_default_that_cannot_be_loaded(repository: Path, loaded: Open) -> None:
+    write_classifier(repository, "letters")
+    broken = write_classifier(repository)
+    next(broken.path.glob("*.onnx")).unlink()
+    registry = loaded()
+    with pytest.raises(NotReady, match=r"model 'digits' is not ready: .*\.onnx"):
+        registry.find(Task.IMAGE_CLASSIFICATION)
+    assert registry.find(Task.IMAGE_CLASSIFICATION, "letters").name == "letters"
+
+
 def test_load_takes_the_new_version_and_retires_the_old(repository: Path, loaded: Open) -> None:
     write_classifier(repository)
     registry = loaded()

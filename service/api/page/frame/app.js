@@ -10,7 +10,7 @@ import { useAnswer } from '../server/use_answer.js';
 import { html, useCallback, useEffect, useLayoutEffect, useRef, useState } from '../vendor/preact.js';
 import { useHealth } from './health.js';
 import { KeyPrompt } from './key_prompt.js';
-import { MissingModel } from './missing_model.js';
+import { MissingModel, isFailed, listOf } from './missing_model.js';
 import { usePreference } from './preference.js';
 import { addressOf, useAddress } from './router.js';
 import { TopBar } from './top_bar.js';
@@ -26,7 +26,7 @@ export function App({ server }) {
   const [keyMessage, setKeyMessage] = useState(/** @type {string | null} */ (null));
   /** The model that each panel showed last: another one must not answer in its place unasked. */
   const shown = useRef(/** @type {Map<string, string>} */ (new Map()));
-  /** The panels that had a model since the page was opened: they stay in the rail. */
+  /** The panels of which the server had a model since the page was opened, serving or not: they are in the rail. */
   const seen = useRef(/** @type {Set<string>} */ (new Set()));
   const panelStates = useRef(Object.fromEntries(PANELS.map(({ id }) => [id, new Map()])));
 
@@ -41,8 +41,13 @@ export function App({ server }) {
 
   /** @type {Model[]} */
   const models = listing.answer?.data.data ?? [];
+  /** @type {import('../server/types.js').IdleModel[]} */
+  const idle = listing.answer?.data.lectern?.not_serving ?? [];
+  const failed = idle.filter(isFailed).map(({ id }) => id);
   const modelsOf = (/** @type {PanelEntry} */ entry) => models.filter((model) => !entry.task || model.task === entry.task);
-  for (const each of PANELS) if (modelsOf(each).length) seen.current.add(each.id);
+  for (const each of PANELS) {
+    if (modelsOf(each).length || idle.some(({ task }) => !each.task || task === each.task)) seen.current.add(each.id);
+  }
   const entries = PANELS.filter(({ id }) => !listing.answer || seen.current.has(id));
   const entry = PANELS.find(({ id }) => id === address.panel)
     ?? (address.panel ? undefined : entries.find((each) => modelsOf(each).length) ?? PANELS.find(({ needsModels }) => needsModels === false));
@@ -52,6 +57,7 @@ export function App({ server }) {
   const model = entry && !isMissing ? chosen(entry, served, address.query) : null;
   useEffect(() => { if (entry && model) shown.current.set(entry.id, model.id); }, [entry, model]);
 
+  const allowsModelControl = listing.answer?.data.lectern?.model_control === true;
   const setQuery = useCallback((/** @type {Record<string, string | null>} */ values, { push = false } = {}) => {
     const query = new URLSearchParams(address.query);
     for (const [name, value] of Object.entries(values)) {
@@ -74,16 +80,18 @@ export function App({ server }) {
       <main id="main" tabindex="-1" data-panel=${entry?.id}>
         ${health === 'unreachable' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays
           here, and the page goes on by itself once the server is back.</p>`}
-        ${health === 'not ready' && html`<p class="notice" role="alert">The server is not ready: models are loading, or
-          it is about to stop. The page goes on by itself once it is ready.</p>`}
+        ${health === 'not ready' && html`<p class="notice" role="alert">${failed.length ? html`<span>${listOf(failed)} could not be loaded:
+          ${' '}<a href="#/models">Models</a> says why. The other models of this server answer.</span>` : `The server is not ready: models are loading,
+          or it is about to stop. The page goes on by itself once it is ready.`}</p>`}
         <p class="caption" role="status">${isTooLong && 'This input is too long for a link: the address leaves it out. This window keeps it when you reload or go back.'}</p>
         ${listing.error && !listing.answer && html`<div class="card"><${Problem} state=${listing} /></div>`}
         ${listing.slow && html`<p class="waiting">Asking which models there are …</p>`}
         ${listing.answer && (entry?.task && !model
-    ? html`<${MissingModel} key=${entry.id} server=${server} entry=${entry} name=${wanted ?? null} models=${served} onModel=${onModel} onModelsChanged=${listing.retry} />`
+    ? html`<${MissingModel} key=${entry.id} server=${server} entry=${entry} name=${wanted ?? null} models=${served} idle=${idle}
+      allowsModelControl=${allowsModelControl} onModel=${onModel} onModelsChanged=${listing.retry} />`
     : entry && (model || entry.needsModels === false) ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{
       server, model, models: served, query: address.query, setQuery, panelState: panelStates.current[entry.id],
-      allowsModelControl: listing.answer.data.lectern?.model_control === true, onModelsChanged: listing.retry,
+      idle, allowsModelControl, onModelsChanged: listing.retry,
     }} />`
     : html`<${NothingServed} entry=${entry} name=${address.panel} entries=${entries} />`)}
       </main>

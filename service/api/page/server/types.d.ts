@@ -17,6 +17,15 @@ export interface Model {
   [other: string]: any;
 }
 
+/** A model of the server's repository of which no version serves. */
+export interface IdleModel {
+  id: string;
+  /** null: no manifest of it can be read. */
+  task: string | null;
+  state: 'LOADING' | 'UNLOADING' | 'UNAVAILABLE';
+  reason: string;
+}
+
 /** One call: what `Server.send` sends, and what "As code" shows. */
 export interface Call {
   method?: string;

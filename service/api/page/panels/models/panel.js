@@ -2,6 +2,7 @@
 import { AsCode } from '../../components/as_code.js';
 import { Fold } from '../../components/fold.js';
 import { loadStyles } from '../../components/styles.js';
+import { PANELS } from '../../panels.js';
 import { html } from '../../vendor/preact.js';
 import { Card, amount } from './card.js';
 import { Evaluation, evaluationCall } from './evaluation.js';
@@ -16,10 +17,10 @@ await loadStyles(new URL('models.css', import.meta.url).href);
 /** @typedef {import('../../server/types.js').Model} Model */
 
 /** @param {Omit<import('../../panels.js').PanelProps, 'model'> & { model: Model | null }} props */
-export function Panel({ server, model, models, setQuery, allowsModelControl, onModelsChanged }) {
+export function Panel({ server, model, models, setQuery, idle, allowsModelControl, onModelsChanged }) {
   const live = useLive(server);
   const repository = useRepository(server, onModelsChanged);
-  const notServing = html`<${NotServing} repository=${repository} names=${models.map(({ id }) => id)} isAllowed=${allowsModelControl} />`;
+  const notServing = html`<${NotServing} repository=${repository} idle=${idle} names=${models.map(({ id }) => id)} isAllowed=${allowsModelControl} />`;
   if (!model) {
     return html`
       <section class="card stack" aria-label="Models">
@@ -39,6 +40,7 @@ export function Panel({ server, model, models, setQuery, allowsModelControl, onM
             <span class="caption">${each.task}, version ${each.version}${each.metrics.length ? ` · ${each.metrics[0].name} ${amount(each.metrics[0])}` : ''}</span>
           </button></li>`)}</ul>
         ${notServing}
+        <${WithoutModel} models=${models} idle=${idle} />
       </section>
       <section class="card answer stack" aria-label="Model ${model.id}">
         <${Card} model=${card} version=${model.version} words=${inWords(live, model.id)} />
@@ -51,4 +53,12 @@ export function Panel({ server, model, models, setQuery, allowsModelControl, onM
         <${AsCode} server=${server} name="models" calls=${[{ path: 'v1/models' }, repository.error ? null : indexCall, graphCall(model), evaluationCall(model)]} />
       </div>
     </div>`;
+}
+
+/** Which panels are not there, and why. @param {{ models: Model[], idle: import('../../server/types.js').IdleModel[] }} props */
+function WithoutModel({ models, idle }) {
+  const tasks = new Set([...models, ...idle].map(({ task }) => task));
+  const without = PANELS.filter(({ task }) => task && !tasks.has(task));
+  return without.length > 0 && html`<p class="caption">Without a model on this server, and so not shown: ${
+    without.map(({ label, task }) => `${label} (${task})`).join(', ')}.</p>`;
 }

@@ -5,6 +5,7 @@
  */
 import { Confirm } from '../../components/confirm.js';
 import { ServerMessage, forPerson } from '../../components/server_message.js';
+import { refusalOf } from '../../server/use_model_control.js';
 import { html, useState } from '../../vendor/preact.js';
 
 /** @type {Record<Version['state'], string>} */
@@ -17,7 +18,7 @@ export function ModelVersions({ repository, model, isAllowed }) {
   const [isAsking, setAsking] = useState(false);
   const name = model.id;
   const listed = repository.versions.filter((each) => each.name === name);
-  if (error && !listed.length) return html`<p class="caption">${refusalOf(error)}</p>`;
+  if (error && !listed.length) return html`<p class="caption">${refusalOf(error) ?? `Which versions there are could not be read. ${forPerson(error.message).text}`}</p>`;
   // Until the index is there, those that serve: what stands below does not move when it comes.
   const versions = listed.length ? listed : model.versions.map((version) => (
     /** @type {Version} */ ({ name, version, state: 'READY', reason: '' })));
@@ -36,20 +37,23 @@ export function ModelVersions({ repository, model, isAllowed }) {
     </section>`;
 }
 
-/** The models of which no version serves. @param {{ repository: Repository, names: string[], isAllowed: boolean }} props
- *     names: of the models that serve */
-export function NotServing({ repository, names, isAllowed }) {
-  const { running, load } = repository;
-  const others = [...new Set(repository.versions.map(({ name }) => name))].filter((name) => !names.includes(name));
+/** The models of which no version serves. @param {{ repository: Repository, idle: import('../../server/types.js').IdleModel[],
+ *     names: string[], isAllowed: boolean }} props names: of the models that serve */
+export function NotServing({ repository, idle, names, isAllowed }) {
+  const { error, running, load } = repository;
+  // Who may not see the versions sees the models at least.
+  const versions = error ? idle.map(({ id, ...rest }) => (/** @type {Version} */ ({ name: id, version: '', ...rest }))) : repository.versions;
+  const others = [...new Set(versions.map(({ name }) => name))].filter((name) => !names.includes(name));
   if (!others.length) return null;
+  const taskOf = (/** @type {string} */ name) => idle.find(({ id }) => id === name)?.task ?? '';
   return html`
     <section class="stack repository not-serving" aria-label="Models that do not serve">
       <h2 class="label">Not serving</h2>
       <ul class="stack">${others.map((name) => html`
         <li key=${name}>
-          <div class="head"><span class="name">${name}</span>
-            ${isAllowed && html`<button type="button" class="button" disabled=${running !== null} aria-label="Load ${name}" onClick=${() => load(name)}>Load</button>`}</div>
-          <${VersionList} versions=${repository.versions.filter((each) => each.name === name)} onLoad=${null} />
+          <div class="head"><span><span class="name">${name}</span> <span class="caption">${taskOf(name)}</span></span>
+            ${isAllowed && !error && html`<button type="button" class="button" disabled=${running !== null} aria-label="Load ${name}" onClick=${() => load(name)}>Load</button>`}</div>
+          <${VersionList} versions=${versions.filter((each) => each.name === name)} onLoad=${null} />
         </li>`)}</ul>
       <${Outcome} repository=${repository} names=${others} />
     </section>`;
@@ -72,9 +76,3 @@ function Outcome({ repository: { running, outcome }, names }) {
     ${!doing && shown?.failed && html`<div class="problem" role="alert"><${ServerMessage} message=${shown.text} /></div>`}`;
 }
 
-/** @param {import('../../server/errors.js').ServerError} error */
-function refusalOf({ status, message }) {
-  if (status === 403) return 'This API key may not load or unload models: that takes the scope admin.';
-  if (status === 404) return 'Models of this server are not loaded or unloaded on this port: its operator has another for that.';
-  return `Which versions there are could not be read. ${forPerson(message).text}`;
-}

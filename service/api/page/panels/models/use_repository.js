@@ -4,40 +4,29 @@
  * @typedef {{ name: string, version: string, state: 'READY' | 'LOADING' | 'UNLOADING' | 'UNAVAILABLE', reason: string }} Version
  *     version: empty where the model's folder has none
  *
- * @typedef {object} Repository
+ * @typedef {object} Index
  * @property {Version[]} versions of all models; empty until they are known
  * @property {ServerError | null} error why they are not known
- * @property {{ name: string, action: Action } | null} running what was asked for and is not done yet
- * @property {{ name: string, text: string, failed: boolean } | null} outcome of the last load or unload
- * @property {(name: string, version?: string) => void} load all versions that the server's policy asks for, or one alone
- * @property {(name: string) => void} unload
  *
- * @typedef {'load' | 'unload'} Action
+ * @typedef {Index & import('../../server/use_model_control.js').ModelControl} Repository
  */
 import { useAnswer } from '../../server/use_answer.js';
-import { useCallback, useEffect, useRef, useState } from '../../vendor/preact.js';
+import { useModelControl } from '../../server/use_model_control.js';
+import { useCallback, useEffect, useRef } from '../../vendor/preact.js';
 
 export const indexCall = { path: 'v2/repository/index', method: 'POST' };
 /** Between two looks at what is loading or unloading. */
 const AGAIN_MS = 1_000;
-/** A load tries one version after the other, and a server may give each of them minutes. */
-const TIMEOUT_MS = 15 * 60_000;
-
-/** @param {string} name of a model @param {Action} action @param {string} [version] the only one to load */
-const controlCall = (name, action, version) => ({
-  path: `v2/repository/models/${encodeURIComponent(name)}/${action}`,
-  body: version === undefined ? {} : { parameters: { version } },
-});
 
 /** @param {import('../../server/client.js').Server} server @param {() => void} onChanged called when other models serve
  * @returns {Repository} */
 export function useRepository(server, onChanged) {
   const { answer, error, retry } = useAnswer(server, indexCall);
-  const [running, setRunning] = useState(/** @type {Repository['running']} */ (null));
-  const [outcome, setOutcome] = useState(/** @type {Repository['outcome']} */ (null));
+  // The same version may have been loaded anew.
+  const control = useModelControl(server, useCallback(() => { retry(); onChanged(); }, [retry, onChanged]));
   /** @type {Version[]} */
   const versions = answer?.data ?? [];
-  const isChanging = running !== null || versions.some(({ state }) => state === 'LOADING' || state === 'UNLOADING');
+  const isChanging = control.running !== null || versions.some(({ state }) => state === 'LOADING' || state === 'UNLOADING');
 
   useEffect(() => {
     if (!isChanging) return undefined;
@@ -53,26 +42,5 @@ export function useRepository(server, onChanged) {
     known.current = serving;
   }, [answer, serving, onChanged]);
 
-  const run = useCallback(async (/** @type {string} */ name, /** @type {Action} */ action, /** @type {string} */ done,
-    /** @type {string | undefined} */ version = undefined) => {
-    setRunning({ name, action });
-    setOutcome(null);
-    try {
-      await server.send(controlCall(name, action, version), { quiet: true, timeoutMs: TIMEOUT_MS });
-      setOutcome({ name, text: done, failed: false });
-    } catch (reason) {
-      setOutcome({ name, text: /** @type {ServerError} */ (reason).message, failed: true });
-    } finally {
-      setRunning(null);
-      retry();
-      // The same version may have been loaded anew.
-      onChanged();
-    }
-  }, [server, retry, onChanged]);
-
-  return {
-    versions, error, running, outcome,
-    load: (name, version) => run(name, 'load', `${name} is loaded.`, version),
-    unload: (name) => run(name, 'unload', `${name} is unloaded.`),
-  };
+  return { ...control, versions, error };
 }

@@ -1,7 +1,7 @@
 """The nodes of an ONNX file: operators, what flows between them, and how many parameters each has.
 
 Reads the few fields of the format that this takes (onnx.proto3 of ONNX 1.x, protobuf's wire format) without the package
-onnx, which a server does not have. Weights are skipped, not read.
+onnx, which a server does not have. Of weights only single numbers are read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ _MAX_FIELDS = 300_000
 """Fields of a file that are read at most: its nodes would be far too many to look at."""
 _MAX_LIST = 64
 """Items of an attribute that are kept; the others are constants, not settings."""
+
+_FP32 = 1
+"""The datatype of a tensor of 32-bit floats, in the format's numbers."""
+_FP32_BYTES = 4
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -51,6 +55,8 @@ class GraphNodes:
     shapes: dict[str, tuple[int, ...]]
     """Shapes by tensor, -1 where a size varies; only of those whose shape the file has."""
     parameters: int
+    scalars: dict[str, float]
+    """Its constants of one FP32 number, by name; only of those that are in the file itself."""
 
 
 @dataclass
@@ -107,7 +113,13 @@ class _Reader:
 
     def graph(self, content: memoryview) -> GraphNodes:
         graph = self.message(content)
-        constants = {tensor.text(8): tuple(tensor.integers(1)) for tensor in self._all(graph, 5)}
+        constants: dict[str, tuple[int, ...]] = {}
+        scalars: dict[str, float] = {}
+        for tensor in self._all(graph, 5):
+            name = tensor.text(8)
+            constants[name] = tuple(tensor.integers(1))
+            if (value := _scalar(tensor)) is not None:
+                scalars[name] = value
         shapes: dict[str, tuple[int, ...]] = {}
         for number in (11, 12, 13):  # inputs, outputs, and the tensors between them
             for info in self._all(graph, number):
@@ -129,7 +141,7 @@ class _Reader:
                 )
             )
         parameters = sum(map(math.prod, constants.values()))
-        return GraphNodes(nodes=tuple(nodes), shapes=shapes, parameters=parameters)
+        return GraphNodes(nodes=tuple(nodes), shapes=shapes, parameters=parameters, scalars=scalars)
 
     def _all(self, message: _Message, number: int) -> Iterator[_Message]:
         return map(self.message, message.parts.get(number, ()))
@@ -183,6 +195,17 @@ def read_nodes(path: Path) -> GraphNodes:
         raise
     except (OSError, ValueError, IndexError, struct.error) as error:
         raise BundleError(f"{path}: cannot be read as an ONNX file ({error})") from error
+
+
+def _scalar(tensor: _Message) -> float | None:
+    """The number of a TensorProto that holds one FP32 number; None of others."""
+    if tensor.numbers.get(2, [0])[-1] != _FP32 or math.prod(tensor.integers(1)) != 1:
+        return None
+    for number in (9, 4):  # as raw bytes, or in a list
+        if (parts := tensor.parts.get(number)) and len(parts[-1]) == _FP32_BYTES:
+            value: float = struct.unpack("<f", parts[-1])[0]
+            return value
+    return None
 
 
 def _varint(content: memoryview, position: int) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 
 from tests.page.browser import PATIENCE_MS, wait_until
 from tests.page.drawing import draw
-from tests.support.processes import ROOT
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -50,34 +49,25 @@ def test_why_shows_layers_what_a_unit_saw_and_its_sum(page: Page) -> None:
 
 
 def test_how_outputs_become_percentages_is_said_with_the_temperature_of_the_graph(page: Page) -> None:
-    temperature = re.search(r"\(T = ([\d.]+);", (ROOT / "models/digits/3/MODEL_CARD.md").read_text(encoding="utf-8"))
-    assert temperature is not None
-    page.goto("/#/draw?drawing=")
-    draw(page, (0.35, 0.3), (0.6, 0.25), (0.5, 0.8))  # a seven that could be a one
-    said = page.locator(".network")
-    expect(said).to_contain_text("each output divided by about")
-    found = re.search(r"divided by about ([\d.]+),", said.inner_text())
-    assert found is not None
-    assert float(found[1]) == pytest.approx(float(temperature[1]), abs=0.03)
+    page.goto("/#/draw")
+    expect(page.locator(".network")).to_contain_text("each output divided by 0.642, as a share of the sum of all.")
+    expect(page.locator(".network")).to_contain_text("0.642 is the temperature")
 
 
-def test_percentages_that_are_no_softmax_of_the_outputs_have_no_temperature(page: Page) -> None:
-    page.goto("/")
-    cases = [
-        ([2.0, 0.0, -1.0], [0.8438, 0.1142, 0.0420], 1.0),  # e to the power of outputs / 1
-        ([2.0, 0.0, -1.0], [0.9796, 0.0179, 0.0025], 0.5),
-        ([2.0, 0.0, -1.0], [0.4, 0.3, 0.3], None),
-        ([0.0, 2.0, 3.0], [0.8668, 0.1173, 0.0159], None),  # distances: the least is the answer
-        ([2.0, -9.0, -9.0], [0.99999, 0.000005, 0.000005], None),  # too few digits
-    ]
-    for outputs, scores, expected in cases:
-        found = page.evaluate(
-            """async ([values, scores]) => (await import('/page/panels/draw/temperature.js')).temperatureOf(
-              { values, min: Math.min(...values), max: Math.max(...values), shape: [3] }, ['a', 'b', 'c'],
-              scores.map((score, at) => ({ label: 'abc'[at], score })))""",
-            [outputs, scores],
-        )
-        assert found == (None if expected is None else pytest.approx(expected, abs=0.01))
+@pytest.mark.parametrize("temperature", [1, None])
+def test_without_a_temperature_none_is_named(page: Page, temperature: int | None) -> None:
+    listing = page.request.get("/v1/models").json()
+    (digits,) = (model for model in listing["data"] if model["id"] == "digits")
+    assert digits["details"]["temperature"] == pytest.approx(0.642, abs=0.001)
+    digits["details"]["temperature"] = temperature
+    page.route("**/v1/models", lambda route: route.fulfill(json=listing))
+    page.goto("/#/draw")
+    network = page.locator(".network")
+    expect(network.locator(".unit-labels")).to_be_visible()
+    expect(network).not_to_contain_text("temperature")
+    expect(network.get_by_text("e to the power of each output, as a share")).to_have_count(
+        0 if temperature is None else 1
+    )
 
 
 def test_the_steps_of_normalization_are_shown_and_named(page: Page) -> None:

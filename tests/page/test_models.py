@@ -40,6 +40,7 @@ def test_a_model_is_chosen_and_the_back_button_returns(page: Page) -> None:
     page.goto("/#/models")
     expect(page.locator(".choices li")).to_have_count(7)
     expect(page.locator(".model-card .name")).to_have_text("digits")
+    expect(page.locator(".model-card")).to_contain_text("a temperature of 0.642")
     page.locator(".choices").get_by_role("button", name="ner-en").click()
     card = page.get_by_role("region", name="Model ner-en")
     expect(card).to_contain_text("UNER English EWT, test, 2,077 sentences, 25,097 words")

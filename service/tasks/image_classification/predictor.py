@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import JsonValue
 
 from service.bundle.checks import TensorType, read_preprocessing, require_graphs, require_labels, require_tensors
-from service.bundle.files import Bundle
+from service.bundle.files import Bundle, BundleError
 from service.bundle.manifest import Datatype
+from service.bundle.onnx_nodes import read_nodes
 from service.errors import InvalidRequest, LimitExceeded, ModelFailure, UnsupportedMedia
 from service.limits import Limits
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Check, Predictor
+from service.tasks.image_classification.calibration import temperature_of
 from service.tasks.image_classification.decoding_gate import DecodingGate
 from service.tasks.image_classification.explanation import EXPLAIN, TARGET_LABEL, Explainer
 from service.tasks.image_classification.preprocessing import (
@@ -71,6 +75,15 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
             self._explainer = Explainer(bundle, self._session, layers, self._output, self._labels)
         self.tensors = ImageTensors(graph.inputs, graph.outputs, PictureTensors(graph.outputs))
         self.scheduling = ImageScheduling(limits.max_batch_size, self._input, self._shape, limits.max_pixels)
+
+    @cached_property
+    def details(self) -> dict[str, JsonValue]:
+        """`temperature`: what the network's outputs are divided by before the softmax; None where that is not known."""
+        try:
+            graph = read_nodes(self.bundle.path / self._session.graph.file)
+        except BundleError:
+            return {"temperature": None}
+        return {"temperature": temperature_of(graph, self._output)}
 
     def parse(self, body: ClassifyBody) -> ClassifyRequest:
         return to_request(body)

@@ -33,6 +33,7 @@ def test_the_list_of_models(client: TestClient) -> None:
     assert card.licence.attribution == "nobody"
     assert card.providers["model"].actual == ["CPUExecutionProvider"]
     assert card.warm_up_ms > 0
+    assert card.details == {"temperature": 1.0}
     assert card.limits == {
         "max_batch_size": 64,
         "max_body_bytes": 16 * 2**20,

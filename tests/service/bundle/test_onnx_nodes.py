@@ -26,6 +26,11 @@ def _check(path: Path) -> None:
     nodes = read_nodes(path)
     assert nodes.parameters == sum(map(math.prod, constants.values()))
     assert len(nodes.nodes) == len(graph.node)
+    assert nodes.scalars == {
+        tensor.name: numpy_helper.to_array(tensor).item()
+        for tensor in graph.initializer
+        if tensor.data_type == TensorProto.FLOAT and math.prod(tensor.dims) == 1
+    }
     for node, expected in zip(nodes.nodes, graph.node, strict=True):
         assert node.operator.rpartition(".")[2] == expected.op_type
         assert node.name == expected.name

@@ -29,7 +29,7 @@ export function Explanation({ server, model, answer, targetLabel, isStale, isAwa
 
   // A picture in progress renders the panel with each move of the pen: what is explained stays as it is.
   const input = useMemo(() => result && html`<${NetworkInput} picture=${explained.call.file} explain=${result.explain} best=${result.predictions[0]?.label ?? ''} />`, [result]);
-  const layers = useMemo(() => result?.explain && html`<${Network} server=${server} model=${model} explain=${result.explain} predictions=${result.predictions} />`, [server, model, result]);
+  const layers = useMemo(() => result?.explain && html`<${Network} server=${server} model=${model} explain=${result.explain} />`, [server, model, result]);
   return html`
     ${state.error && html`<div class="wide card"><${Problem} state=${state} /></div>`}
     <div class=${isStale || state.error ? 'wide folds stale' : 'wide folds'}>

@@ -1,10 +1,10 @@
 /** The network from the input to the labels, each layer as a row of small maps. */
 import { decodeArray } from '../../server/arrays.js';
+import { three } from '../../components/numbers.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { Fragment, html, useMemo, useState } from '../../vendor/preact.js';
 import { FeatureMap } from './feature_map.js';
 import { receptiveField } from './geometry.js';
-import { temperatureOf } from './temperature.js';
 import { Unit } from './unit.js';
 
 /** @typedef {import('../../server/arrays.js').Encoded} Encoded */
@@ -13,12 +13,8 @@ import { Unit } from './unit.js';
 /** @typedef {{ layer: number, map: number, row: number, column: number }} UnitAddress layer: index into the layers */
 /** @typedef {{ gray?: Encoded, ink?: Encoded, input: Encoded, layers: (Encoded & { name: string })[], saliency: Encoded, target_label: string }} Explanation */
 
-/** Temperatures nearer to 1 than this make no difference that one sees. */
-const PLAIN = 0.03;
-
-/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, explain: Explanation,
- *     predictions: import('./predictions.js').Prediction[] }} props */
-export function Network({ server, model, explain, predictions }) {
+/** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, explain: Explanation }} props */
+export function Network({ server, model, explain }) {
   const weights = useAnswer(server, useMemo(() => ({
     path: `v1/models/${model.id}/weights`, query: { version: model.version, dtype: 'float32' },
   }), [model.id, model.version]));
@@ -51,19 +47,16 @@ export function Network({ server, model, explain, predictions }) {
         ${chosen?.layer === layer && layers && html`<${Unit} at=${chosen} layers=${layers} arrays=${arrays} input=${input} labels=${model.labels ?? []}
           onAt=${setChosen} onClose=${() => setChosen(null)} />`}
       <//>`)}
-      <${Percentages} outputs=${arrays[arrays.length - 1]} labels=${model.labels ?? []} predictions=${predictions} />
+      <${Percentages} temperature=${model.details.temperature ?? null} />
       ${chosen && !layers && !weights.pending && html`<p>The server does not say what this model's layers are, so the sum cannot be shown.</p>`}
     </div>`;
 }
 
-/** How the outputs become the percentages of the bars.
- * @param {{ outputs: Decoded, labels: string[], predictions: import('./predictions.js').Prediction[] }} props */
-function Percentages({ outputs, labels, predictions }) {
-  const temperature = useMemo(() => temperatureOf(outputs, labels, predictions), [outputs, labels, predictions]);
+/** How the outputs become the percentages of the bars. @param {{ temperature: number | null }} props null: they are no softmax of the outputs */
+function Percentages({ temperature }) {
   if (temperature === null) return null;
-  const divided = Math.abs(temperature - 1) < PLAIN ? 'each output' : `each output divided by about ${temperature.toFixed(2)}`;
-  return html`<p class="caption">The percentages are the softmax of these: e to the power of ${divided}, as a share of the sum of all.
-    ${divided !== 'each output' && ' This temperature, measured on this answer, was fitted after the training, so that the percentages are as often right as they say.'}</p>`;
+  return html`<p class="caption">The percentages are the softmax of these: e to the power of each output${temperature === 1 ? '' : ` divided by ${three(temperature)}`},
+    as a share of the sum of all.${temperature !== 1 && ` ${three(temperature)} is the temperature: it was fitted after the training, so that the percentages are as often right as they say.`}</p>`;
 }
 
 /** @type {Record<string, string>} */

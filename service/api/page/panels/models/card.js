@@ -20,6 +20,7 @@ export function Card({ model, version, words }) {
         <dt>Data</dt><dd>${licence.data}</dd>
         <dt>Licence</dt><dd>${licence.weights}; ${licence.attribution}</dd>
         ${model.labels && html`<dt>Labels</dt><dd>${model.labels.length}: ${model.labels.slice(0, 20).join(', ')}${model.labels.length > 20 ? ' …' : ''}</dd>`}
+        ${model.details.temperature > 0 && html`<dt>Calibration</dt><dd>${calibrationOf(model.details.temperature)}</dd>`}
         <dt>Batch</dt><dd>up to ${limits.max_batch_size} rows a run</dd>
         ${model.warm_up_ms !== undefined && html`<dt>Time</dt><dd>${three(model.warm_up_ms)} ms for an ordinary input when it was loaded</dd>`}
         ${model.memory && html`<dt>Memory</dt><dd>${megabytes(model.memory.process_bytes)}${
@@ -30,6 +31,10 @@ export function Card({ model, version, words }) {
       <${Providers} model=${model} />
     </div>`;
 }
+
+/** @param {number} temperature of a classifier's softmax */
+const calibrationOf = (temperature) => (temperature === 1 ? 'none: its percentages are the plain softmax of the network’s outputs'
+  : `a temperature of ${three(temperature)}: the network’s outputs are divided by it before the softmax, so that the percentages are as often right as they say`);
 
 /** @param {{ metrics: Metric[] }} props */
 function Figures({ metrics }) {

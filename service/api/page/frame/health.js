@@ -14,9 +14,11 @@ export function useHealth(server) {
   useEffect(() => {
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
-    let ended = false;
+    let newest = 0;
     const ask = async () => {
       clearTimeout(timer);
+      newest += 1;
+      const question = newest;
       let next = /** @type {Health} */ ('unreachable');
       try {
         const response = await fetch(server.address({ path: 'v2/health/ready' }), {
@@ -26,7 +28,8 @@ export function useHealth(server) {
       } catch {
         // Unreachable.
       }
-      if (ended) return;
+      // A later question has the later answer, and goes on asking.
+      if (question !== newest) return;
       setHealth(next);
       // A page that nobody sees need not know.
       if (!document.hidden) timer = setTimeout(ask, next === 'ready' ? READY_MS : TROUBLE_MS);
@@ -38,7 +41,7 @@ export function useHealth(server) {
     document.addEventListener('visibilitychange', wake);
     ask();
     return () => {
-      ended = true;
+      newest = NaN;
       clearTimeout(timer);
       unlisten();
       document.removeEventListener('visibilitychange', wake);

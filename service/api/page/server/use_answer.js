@@ -17,6 +17,8 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from '../ve
 const SLOW_MS = 300;
 /** Waits between tries where the server names none, in seconds. */
 const BACKOFF = [1, 2, 4, 8, 15];
+/** Until a call to a model that does not serve is sent again. */
+const MODEL_SECONDS = 3;
 
 /** The answer to a call.
  *
@@ -67,7 +69,7 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
         }
         // What the server refuses has no answer, and that of another input must not stand for it.
         const answer = error.kind === 'invalid' ? { answer: null } : {};
-        change({ error, ...answer, pending: false, slow: false, retryIn: error.isTemporary ? wait(error, tries.current++) : null });
+        change({ error, ...answer, pending: false, slow: false, retryIn: retryOf(error, tries) });
       } finally {
         clearTimeout(slow);
       }
@@ -110,6 +112,14 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
 
 /** What tells a file from another, without its bytes. @param {NonNullable<Call['file']>} file */
 const nameOf = ({ name, content }) => [name, content.size, content instanceof File ? content.lastModified : 0];
+
+/** @param {import('./errors.js').ServerError} error @param {{ current: number }} tries without an answer, which is counted up
+ * @returns {number | null} seconds until the call is sent again by itself */
+function retryOf(error, tries) {
+  if (error.isTemporary) return wait(error, tries.current++);
+  // The frame reads the list of models again. Where the model is in it, it serves by now, and the call is the same.
+  return error.isAboutModels ? MODEL_SECONDS : null;
+}
 
 /** @param {import('./errors.js').ServerError} error @param {number} tries */
 function wait(error, tries) {

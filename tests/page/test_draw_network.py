@@ -17,7 +17,7 @@ def test_why_shows_layers_what_a_unit_saw_and_its_sum(page: Page) -> None:
     page.goto("/#/draw")
     layers = page.locator(".network .layer h3")
     expect(layers).to_have_count(8)
-    expect(layers.nth(1)).to_contain_text("6 \N{MULTIPLICATION SIGN} 28 \N{MULTIPLICATION SIGN} 28")
+    expect(layers.nth(1)).to_contain_text("6 maps of 28 \N{MULTIPLICATION SIGN} 28")
     expect(page.locator(".strip figure")).to_have_count(5)
     third = page.locator(".network .layer").nth(3).locator("button.map")
     expect(third).to_have_count(16)

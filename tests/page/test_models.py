@@ -45,11 +45,33 @@ def test_a_model_is_chosen_and_the_back_button_returns(page: Page) -> None:
     card = page.get_by_role("region", name="Model ner-en")
     expect(card).to_contain_text("UNER English EWT, test, 2,077 sentences, 25,097 words")
     expect(card).to_contain_text("CC-BY-SA-4.0")
-    expect(card).to_contain_text("up to 64 rows a run")
+    expect(card).to_contain_text("up to 64 inputs in one run")
     expect(card.get_by_role("row", name="model CPU")).to_contain_text(re.compile(r"CPU \(\d+ nodes\)"))
     expect(page).to_have_url(re.compile("model=ner-en"))
     page.go_back()
     expect(page.locator(".model-card .name")).to_have_text("digits")
+
+
+def test_the_results_of_a_model_are_in_words(page: Page) -> None:
+    page.goto("/#/models?model=digits")
+    expect(page.locator(".choices").get_by_role("button", name="digits")).to_contain_text("accuracy 99.6 %")
+    card = page.get_by_role("region", name="Model digits")
+    expect(card).to_contain_text("recognized as one of its labels 98.5 %")
+    card.get_by_text("Results on one more data set").click()
+    expect(card).to_contain_text("noticed as none of its labels 96.6 %")
+    card.get_by_text("What these numbers mean").click()
+    terms = card.locator(".terms li")
+    expect(terms).to_have_count(5)
+    expect(terms.filter(has_text="expected calibration error")).to_contain_text("as often right as they say")
+    for model in page.request.get("/v1/models").json()["data"]:
+        unknown = page.evaluate(
+            """async (names) => {
+              const { meaningOf } = await import('/page/panels/models/metric_terms.js');
+              return names.filter((name) => !meaningOf(name));
+            }""",
+            [metric["name"] for metric in model["metrics"]],
+        )
+        assert not unknown, (model["id"], unknown)
 
 
 def test_what_auto_measured_is_shown(page: Page) -> None:
@@ -63,7 +85,7 @@ def test_what_auto_measured_is_shown(page: Page) -> None:
     page.route("**/v1/models", lambda route: route.fulfill(json=listing))
     page.goto("/#/models")
     expect(page.locator(".model-card")).to_contain_text(
-        "auto took OpenVINO for its latency: OpenVINO 1.50 ms for one row, 20.0 ms for 64; "
+        "auto took OpenVINO for its latency: OpenVINO took 1.50 ms for one input, 20.0 ms for 64; "
         "CUDA cannot be used: no device"
     )
 
@@ -88,7 +110,7 @@ def test_what_was_taken_for_what(page: Page) -> None:
     cells = section.locator("tbody td")
     expect(cells).to_have_count(100)
     expect(cells.first).to_have_text("right answers, not drawn")
-    section.get_by_role("button", name="With right answers").click()
+    section.get_by_role("button", name="Show right answers too").click()
     expect(cells.first).to_have_text("980")
 
 
@@ -112,11 +134,11 @@ def test_requests_show_in_the_plots(page: Page) -> None:
     expect(page.get_by_role("region", name="Model pos-en")).to_contain_text("no requests in the last minutes")
     page.request.post("/v1/tag", data={"model": "pos-en", "texts": ["Time flies."] * 4})
     expect(page.get_by_role("region", name="Model pos-en")).to_contain_text(
-        re.compile(r"requests/s, median [\d.]+ ms, p99 [\d.]+ ms, 4\.00 rows a run")
+        re.compile(r"half of them within [\d.]+ ms and 99 of 100 within [\d.]+ ms; 4\.00 inputs in one run")
     )
     expect(page.get_by_role("img", name=re.compile(r"Time of a request: median, last [\d.]+ ms"))).to_be_visible()
     page.get_by_role("group", name="Requests of which models").get_by_role("button", name="pos-en").click()
-    expect(page.get_by_role("img", name="Rows of a run: mean, last 4.00")).to_be_visible()
+    expect(page.get_by_role("img", name="Inputs in one run: mean, last 4.00")).to_be_visible()
 
 
 def test_who_may_not_read_the_metrics_is_told_why(browser: Browser, keyed: tuple[str, str]) -> None:

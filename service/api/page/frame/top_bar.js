@@ -7,6 +7,9 @@ import { Icon } from '../components/icon.js';
 import { three } from '../components/numbers.js';
 import { html, useLayoutEffect, useState } from '../vendor/preact.js';
 
+/** What the server's stages do. @type {Record<string, string>} */
+const STAGES = { queue: 'waiting for its turn', preprocess: 'preparing the input', infer: 'running the network', postprocess: 'writing the answer' };
+
 /** @param {{ title: string, models: Model[], model: Model | null, onModel: (model: Model) => void,
  *     health: import('./health.js').Health, server: import('../server/client.js').Server,
  *     projector: boolean, onProjector: (on: boolean) => void }} props */
@@ -49,7 +52,7 @@ function Latency({ server }) {
       <button type="button" aria-describedby="stages">${three(answer.milliseconds)} ms</button>
       <span class="stages" id="stages" role="tooltip">
         <span class="caption">${answer.call.path}, as the browser saw it; in the server:</span>
-        <dl>${answer.stages.map(({ name, milliseconds }) => html`<dt key=${name}>${name}</dt><dd>${three(milliseconds)} ms</dd>`)}</dl>
+        <dl>${answer.stages.map(({ name, milliseconds }) => html`<dt key=${name}>${name}${STAGES[name] && html` <span class="caption">${STAGES[name]}</span>`}</dt><dd>${three(milliseconds)} ms</dd>`)}</dl>
       </span>
     </span>`;
 }

@@ -64,7 +64,7 @@ const KINDS = { convolution: 'convolution', 'max-pooling': 'maximum', 'average-p
 /** What a layer of a kind does, for who has just heard of it.
  * @param {LayerWeights} layer @param {boolean} isLast @returns {string} */
 function purpose({ kind, kernel = [1, 1] }, isLast) {
-  if (kind === 'convolution') return `each map looks for a pattern of its own, everywhere, through a window of ${kernel.join(' × ')}`;
+  if (kind === 'convolution') return `each map looks for a pattern of its own, everywhere, through a window of ${kernel.join(' × ')} (its kernel)`;
   if (kind === 'max-pooling') return `keeps the greatest of each ${kernel.join(' × ')}: smaller, and where exactly matters less`;
   if (kind === 'average-pooling') return `keeps the mean of each ${kernel.join(' × ')}: smaller, and where exactly matters less`;
   if (kind === 'dense') return isLast ? 'one unit a label: the greatest is the answer' : 'each unit weighs all of the layer before';
@@ -85,7 +85,7 @@ function Layer({ name, array, labels, description, box, boxMap, chosen, onPoint,
     values.subarray(map * height * width, (map + 1) * height * width))), [array]);
   return html`
     <div class="layer">
-      <h3>${name} <span class="caption">${shape.join(' × ')}${description && `, ${KINDS[description.kind] ?? description.kind}`}${description?.kernel && ` ${description.kernel.join(' × ')}`}${description && `: ${purpose(description, labels !== null)}`}</span></h3>
+      <h3>${name} <span class="caption">${isMaps ? `${maps} ${maps === 1 ? 'map' : 'maps'} of ${height} × ${width}` : `${width} units`}${description && `, ${KINDS[description.kind] ?? description.kind}`}${description?.kernel && ` ${description.kernel.join(' × ')}`}${description && `: ${purpose(description, labels !== null)}`}</span></h3>
       <div class=${isMaps ? 'maps' : 'maps units'} style=${{ '--units': width, '--maps': maps }}>
         ${valuesOfMaps.map((valuesOfMap, map) => html`
           <${FeatureMap} key=${map} values=${valuesOfMap} height=${height} width=${width}

@@ -62,11 +62,17 @@ function Step({ array, label, gray = false, children }) {
       <figcaption class="caption">${children}</figcaption></figure>`;
 }
 
+/** How much odds change by so many bits: each doubles them. @param {number} bits */
+function times(bits) {
+  const factor = 2 ** bits;
+  return `${factor < 10 ? three(factor) : Number(factor.toPrecision(2)).toLocaleString('en')} times`;
+}
+
 /** The colors of the heat map in words. @param {{ min: number, max: number }} saliency in bits @returns {string} */
 function evidence({ min, max }) {
   if (max < WEAK && min > -WEAK) return 'No single spot matters much here.';
   const texts = [];
-  if (max > 0) texts.push(`Orange: what is there speaks for it, by up to ${three(max)} bits.`);
-  if (min < 0) texts.push(`Blue: what is there speaks against it, by up to ${three(-min)} bits.`);
-  return `${texts.join(' ')} One bit doubles its odds.`;
+  if (max > 0) texts.push(`Orange: without the ink there its odds would be up to ${times(max)} worse (${three(max)} bits).`);
+  if (min < 0) texts.push(`Blue: without it they would be up to ${times(-min)} better (${three(-min)} bits).`);
+  return `${texts.join(' ')} Odds of 9 to 1 are 90 %.`;
 }

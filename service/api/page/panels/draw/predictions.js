@@ -46,7 +46,7 @@ function doubts({ figures, recognized, familiarity, parts }) {
     texts.push(`There seem to be ${figures} figures here, and the network takes them for one. Switch on “Read several figures one by one”.`);
   }
   if (recognized === false && figures !== 0) {
-    texts.push(`Not sure that this is any of its labels: it looks unlike what the network was trained with${familiarity === undefined ? '' : ` (alike: ${percent(familiarity)})`}. The scores sum to 100 % all the same, whatever is drawn.`);
+    texts.push(`Not sure that this is any of its labels: it looks unlike what the network was trained with${familiarity === undefined ? '' : `, and is one of them with a probability of ${percent(familiarity)}`}. The scores sum to 100 % all the same, whatever is drawn.`);
   }
   return texts;
 }

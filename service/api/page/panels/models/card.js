@@ -1,6 +1,7 @@
 /** The card of a model: what it is, how good it is, on which data, and what runs it. */
 import { three } from '../../components/numbers.js';
 import { html } from '../../vendor/preact.js';
+import { amount, explained, labelOf, meaningOf } from './metric_terms.js';
 
 /** @typedef {import('../../server/types.js').Model} Model @typedef {import('../../server/types.js').Metric} Metric */
 
@@ -13,7 +14,7 @@ export function Card({ model, version, words }) {
     <div class="model-card stack">
       <div><h2 class="label">${model.task}</h2><p class="name">${model.id}</p></div>
       <p>${model.description}</p>
-      ${version !== model.version && html`<p class="notice">These are the figures of version ${model.version}; the graph below is that of version ${version}.</p>`}
+      ${version !== model.version && html`<p class="notice">These are the results of version ${model.version}; the graph below is that of version ${version}.</p>`}
       <${Figures} metrics=${metrics} />
       <dl>
         ${notFor && html`<dt>Not for</dt><dd>${Array.isArray(notFor) ? notFor.join('; ') : notFor}</dd>`}
@@ -21,10 +22,10 @@ export function Card({ model, version, words }) {
         <dt>Licence</dt><dd>${licence.weights}; ${licence.attribution}</dd>
         ${model.labels && html`<dt>Labels</dt><dd>${model.labels.length}: ${model.labels.slice(0, 20).join(', ')}${model.labels.length > 20 ? ' …' : ''}</dd>`}
         ${model.details.temperature > 0 && html`<dt>Calibration</dt><dd>${calibrationOf(model.details.temperature)}</dd>`}
-        <dt>Batch</dt><dd>up to ${limits.max_batch_size} rows a run</dd>
-        ${model.warm_up_ms !== undefined && html`<dt>Time</dt><dd>${three(model.warm_up_ms)} ms for an ordinary input when it was loaded</dd>`}
+        <dt>At once</dt><dd>up to ${limits.max_batch_size} inputs in one run</dd>
+        ${model.warm_up_ms !== undefined && html`<dt>Time</dt><dd>${three(model.warm_up_ms)} ms for one ordinary input, measured when it was loaded</dd>`}
         ${model.memory && html`<dt>Memory</dt><dd>${megabytes(model.memory.process_bytes)}${
-          model.memory.device_bytes ? `, on the device ${megabytes(model.memory.device_bytes)}` : ''} to open it</dd>`}
+          model.memory.device_bytes ? `, and ${megabytes(model.memory.device_bytes)} on the device` : ''}</dd>`}
         ${model.provider_choice && html`<dt>Choice</dt><dd>${choiceOf(model.provider_choice)}</dd>`}
         <dt>Now</dt><dd>${words}</dd>
       </dl>
@@ -41,14 +42,17 @@ function Figures({ metrics }) {
   // What follows a semicolon is how it was counted, such as the signature of BLEU.
   const nameOf = (/** @type {Metric} */ { data }) => data.split(';')[0];
   const sets = [...new Set(metrics.map(nameOf))];
+  const terms = explained(metrics);
   const rows = (/** @type {string[]} */ shown) => html`
     <dl class="figures">${shown.map((data) => html`
       <div key=${data}><dt>${data}</dt><dd>${metrics.filter((each) => nameOf(each) === data).map((each, index) => html`
-        <span key=${index} title=${each.data}>${each.name} <strong>${amount(each)}</strong></span>`)}</dd></div>`)}</dl>`;
-  if (!metrics.length) return html`<p class="caption">Its bundle has no figures.</p>`;
+        <span key=${index} title=${[meaningOf(each.name), each.data].filter(Boolean).join(' · ')}>${labelOf(each)} <strong>${amount(each)}</strong></span>`)}</dd></div>`)}</dl>`;
+  if (!metrics.length) return html`<p class="caption">Its bundle does not say how good it is.</p>`;
   return html`
     ${rows(sets.slice(0, 3))}
-    ${sets.length > 3 && html`<details><summary>Figures on ${sets.length - 3} more</summary>${rows(sets.slice(3))}</details>`}`;
+    ${sets.length > 3 && html`<details><summary>Results on ${sets.length === 4 ? 'one more data set' : `${sets.length - 3} more data sets`}</summary>${rows(sets.slice(3))}</details>`}
+    ${terms.length > 0 && html`<details><summary>What these numbers mean</summary><ul class="terms">${terms.map(({ label, meaning }) => html`
+      <li key=${label}><b>${label}</b>: ${meaning}.</li>`)}</ul></details>`}`;
 }
 
 /** Asked for and running, graph by graph. @param {{ model: Model }} props */
@@ -56,7 +60,7 @@ function Providers({ model }) {
   const graphs = Object.entries(model.providers);
   return html`
     <div class="table-scroll" tabindex="0" role="region" aria-label="Execution providers">
-      <table><thead><tr><th scope="col">Graph</th><th scope="col">Asked for</th><th scope="col">Runs on</th></tr></thead>
+      <table><caption>What runs each graph of the model</caption><thead><tr><th scope="col">Graph</th><th scope="col">Asked for</th><th scope="col">Runs on</th></tr></thead>
         <tbody>${graphs.map(([name, report]) => html`
           <tr key=${name}><th scope="row">${name}</th><td>${report.requested.map(providerName).join(', ')}</td>
             <td>${Object.keys(report.nodes ?? {}).length
@@ -65,16 +69,11 @@ function Providers({ model }) {
     </div>`;
 }
 
-/** @param {Metric} metric */
-export function amount({ value, unit }) {
-  return `${Number.isInteger(value) ? value.toLocaleString('en') : three(value)}${unit ? ` ${unit}` : ''}`;
-}
-
 /** What `auto` measured. @param {{ provider: string, chosen_by: string, unusable: Record<string, string>,
  *     figures: Record<string, { one_row_seconds: number, rows: number, rows_seconds: number }> }} choice */
 function choiceOf({ provider, chosen_by: by, figures, unusable }) {
   const measured = Object.entries(figures).map(([name, { one_row_seconds: one, rows, rows_seconds: all }]) =>
-    `${providerName(name)} ${three(one * 1000)} ms for one row, ${three(all * 1000)} ms for ${rows}`);
+    `${providerName(name)} took ${three(one * 1000)} ms for one input, ${three(all * 1000)} ms for ${rows}`);
   const others = Object.entries(unusable).map(([name, reason]) => `${providerName(name)} cannot be used: ${reason}`);
   return `auto took ${providerName(provider)} for its ${by}: ${[...measured, ...others].join('; ')}`;
 }

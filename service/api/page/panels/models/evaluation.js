@@ -51,7 +51,7 @@ function Matrix({ matrices }) {
       <div class="buttons" role="group" aria-label="Data and what is drawn">
         ${matrices.length > 1 && matrices.map((each, index) => html`
           <button key=${index} type="button" class="button" aria-pressed=${index === chosen} onClick=${() => setChosen(index)}>${each.data}</button>`)}
-        <button type="button" class="button" aria-pressed=${withRight} onClick=${() => setWithRight(!withRight)}>With right answers</button>
+        <button type="button" class="button" aria-pressed=${withRight} onClick=${() => setWithRight(!withRight)}>Show right answers too</button>
       </div>
       <p class="caption">${data}: ${right.toLocaleString('en')} of ${total.toLocaleString('en')} right. Rows are what it was, columns what the model said.
         ${mistakes.length > 0 && html` Most often: ${mistakes.map(({ times, y, x }) => `${labels[y]} taken for ${labels[x]} (${times}×)`).join(', ')}.`}</p>

@@ -28,10 +28,11 @@ export function Live({ live: { readings, error }, model }) {
       <div class="plots">
         ${plot('Requests each second', { now: rates.map(({ requests }) => requests) })}
         ${plot('Time of a request', { median: rates.map(({ p50 }) => p50 * 1000), p99: rates.map(({ p99 }) => p99 * 1000) }, ' ms')}
-        ${plot('Rows of a run', { mean: rates.map(({ batch }) => batch) })}
+        ${plot('Inputs in one run', { mean: rates.map(({ batch }) => batch) })}
       </div>
       <p class="caption">${isAwaited && html`<span role="status">Reading the server's metrics twice … </span>`}The last five minutes as far as this page was there, read every five seconds. Times are in the server, from the start
-        of a request to its answer, estimated from a histogram. Rows of a run: how many inputs the model took at once.
+        of a request to its answer, estimated from a histogram: half of the requests took less than the median, 99 of 100 less than p99. Inputs in one run: how many the model
+        took at once.
         ${error && ` Since then: ${refusalOf(error)}`}</p>
     </div>`;
 }
@@ -41,8 +42,8 @@ export function inWords({ readings, error }, model) {
   if (readings.length < 2) return error ? 'not known: “The last minutes” below says why' : 'reading …';
   const { requests, p50, p99, batch } = between(readings[0], readings[readings.length - 1], model);
   if (!(requests > 0)) return 'no requests in the last minutes';
-  return `${three(requests)} requests/s, median ${three(p50 * 1000)} ms, p99 ${three(p99 * 1000)} ms${
-    Number.isFinite(batch) ? `, ${three(batch)} rows a run` : ''}`;
+  return `${three(requests)} requests each second, half of them within ${three(p50 * 1000)} ms and 99 of 100 within ${three(p99 * 1000)} ms${
+    Number.isFinite(batch) ? `; ${three(batch)} inputs in one run` : ''}`;
 }
 
 /** @param {number} seconds */

@@ -4,10 +4,11 @@ import { Fold } from '../../components/fold.js';
 import { loadStyles } from '../../components/styles.js';
 import { PANELS } from '../../panels.js';
 import { html } from '../../vendor/preact.js';
-import { Card, amount } from './card.js';
+import { Card } from './card.js';
 import { Evaluation, evaluationCall } from './evaluation.js';
 import { Graphs, graphCall } from './graph.js';
 import { Live, inWords } from './live.js';
+import { amount, headline, labelOf } from './metric_terms.js';
 import { ModelVersions, NotServing } from './repository.js';
 import { useLive } from './use_live.js';
 import { indexCall, useRepository } from './use_repository.js';
@@ -15,6 +16,12 @@ import { indexCall, useRepository } from './use_repository.js';
 await loadStyles(new URL('models.css', import.meta.url).href);
 
 /** @typedef {import('../../server/types.js').Model} Model */
+
+/** Its task, version, and how good it is. @param {Model} model */
+const inShort = ({ task, version, metrics }) => {
+  const metric = headline(metrics);
+  return `${task}, version ${version}${metric ? ` · ${labelOf(metric)} ${amount(metric)}` : ''}`;
+};
 
 /** @param {Omit<import('../../panels.js').PanelProps, 'model'> & { model: Model | null }} props */
 export function Panel({ server, model, models, setQuery, idle, allowsModelControl, onModelsChanged }) {
@@ -37,7 +44,7 @@ export function Panel({ server, model, models, setQuery, idle, allowsModelContro
           <li key=${each.id}><button type="button" aria-pressed=${each.id === model.id}
             onClick=${() => setQuery({ model: each.id, version: null }, { push: true })}>
             <span class="name">${each.id}</span>
-            <span class="caption">${each.task}, version ${each.version}${each.metrics.length ? ` · ${each.metrics[0].name} ${amount(each.metrics[0])}` : ''}</span>
+            <span class="caption">${inShort(each)}</span>
           </button></li>`)}</ul>
         ${notServing}
         <${WithoutModel} models=${models} idle=${idle} />

@@ -7,6 +7,7 @@
 import { html, useCallback, useMemo, useRef } from '../../vendor/preact.js';
 import { blocksOf, useNearBlocks } from './blocks.js';
 import { colorOf } from './categories.js';
+import { PARTS_OF_SPEECH } from './parts_of_speech.js';
 import { WordTooltip, useWordTooltip } from './word_tooltip.js';
 
 /** @param {{ text: string, tokens: Token[], entities: Entity[] | undefined, explain: import('./probabilities.js').Explanation | undefined,
@@ -98,5 +99,5 @@ function Span({ label, category, score, labels, last, children }) {
   const color = colorOf(category, labels);
   const style = color ? { '--color': `var(${color})`, '--share': score.toFixed(2) } : {};
   return html`<span class=${color ? 'span' : 'span plain'} style=${style}>${children}<span
-    class="last">${last}<small class="tag">${label}</small></span></span>`;
+    class="last">${last}<small class="tag" title=${PARTS_OF_SPEECH[label]}>${label}</small></span></span>`;
 }

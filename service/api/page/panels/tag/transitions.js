@@ -18,7 +18,7 @@ export function Transitions({ tags, scores, from, labels }) {
   return html`
     <${Bars} label="Transition scores" min=${Math.min(0, ...values)} max=${Math.max(0, ...values)} format=${three}
       bars=${shown.map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
-    <p class="caption">What the CRF adds to the score of a tag after ${from}: above 0 makes it likelier, below 0 less likely.
+    <p class="caption">The CRF, the last layer, weighs which tag follows which. Its scores for what comes after ${from}: above 0 makes a tag likelier, below 0 less likely.
       ${allowed.length > MAX_SHOWN && ` The other ${allowed.length - MAX_SHOWN} that may follow have less.`}
       ${never.length > 0 && ` ${listed(never)} cannot follow.`}</p>
     <details><summary>The whole matrix</summary>

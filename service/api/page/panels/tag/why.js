@@ -7,6 +7,7 @@ import { Bars } from '../../components/bars.js';
 import { percent } from '../../components/numbers.js';
 import { html } from '../../vendor/preact.js';
 import { colorOf } from './categories.js';
+import { PARTS_OF_SPEECH } from './parts_of_speech.js';
 import { bestOf, likelierAlone, ranked } from './probabilities.js';
 import { Transitions } from './transitions.js';
 
@@ -36,6 +37,7 @@ export function Why({ tokens, index, explain, labels, onChoose }) {
           <h3>“${token.text}”: the probability of every tag</h3>
           <${Bars} label="Probability of every tag" best=${token.tag}
             bars=${bars.slice(0, MAX_SHOWN).map((bar) => ({ ...bar, color: colorOf(bar.name, labels) ?? '--edge' }))} />
+          ${inWords(bars.slice(0, MAX_SHOWN)) && html`<p class="caption">${inWords(bars.slice(0, MAX_SHOWN))}</p>`}
           ${explain.tags.some((tag) => tag.startsWith('B-')) && html`<p class="caption">${legend(explain.tags, labels)}</p>`}
           ${bars.length > MAX_SHOWN && html`<p class="caption">The other ${bars.length - MAX_SHOWN} have
             ${' '}${percent(bars.slice(MAX_SHOWN).reduce((sum, { value }) => sum + value, 0))} together.</p>`}
@@ -56,6 +58,9 @@ export function Why({ tokens, index, explain, labels, onChoose }) {
 
 /** @type {Record<string, string>} */
 const KINDS_OF_NAMES = { PER: 'a person', LOC: 'a place', ORG: 'an organization', MISC: 'another name' };
+
+/** What parts of speech among the tags mean; empty: there are none. @param {{ name: string }[]} bars */
+const inWords = (bars) => bars.filter(({ name }) => name in PARTS_OF_SPEECH).map(({ name }) => `${name}: ${PARTS_OF_SPEECH[name]}`).join(', ');
 
 /** What the tags of names mean. @param {string[]} tags of the answer, in IOB2 @param {string[]} labels of the network */
 function legend(tags, labels) {

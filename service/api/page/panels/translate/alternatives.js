@@ -5,7 +5,7 @@
  * @typedef {Translation & { sentence?: Sentence & { index: number } }} Alternative sentence: the one in which it differs, by its
  *     index among those of the translation; missing where the model has no attention
  */
-import { three } from '../../components/numbers.js';
+import { percent, three } from '../../components/numbers.js';
 import { html } from '../../vendor/preact.js';
 
 /** @param {{ result: Translation & { alternatives?: Alternative[] }, language: string, chosen: Alternative | null,
@@ -18,8 +18,8 @@ export function Alternatives({ result, language, chosen, onChoose }) {
     <div><h2 class="label" id="alternatives">Alternatives</h2>
       <ol class="alternatives" aria-labelledby="alternatives">${alternatives.map((each) => html`
         <li key=${each.text}><button type="button" class="button" lang=${language} aria-pressed=${each === chosen}
-          onClick=${() => onChoose(each === chosen ? null : each)}>${each.text}</button><span class="caption">${three(each.score)}</span></li>`)}</ol>
-      <p class="caption">The mean log-probability of a subword: nearer to 0 is surer. The translation has ${three(result.score)}${
+          onClick=${() => onChoose(each === chosen ? null : each)}>${each.text}</button><span class="caption" title="${percent(Math.exp(each.score))} a subword">${three(each.score)}</span></li>`)}</ol>
+      <p class="caption">How sure the network is: the mean logarithm of the probability of a subword, a piece of a word. The translation has ${three(result.score)}, that is ${percent(Math.exp(result.score))} a subword${
   isSurer ? ': it is the best to the search, which also weighs the length' : ''}. ${chosen
   ? '“Why” is about the one that you chose, and the dashed line of “The search as a tree” is its.'
   : 'Choose one: “Why” shows what its words attended to, “The search as a tree” where it left the translation.'}</p></div>`;

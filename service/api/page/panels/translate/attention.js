@@ -50,7 +50,7 @@ function Attention({ sentence, number, source, target, isAlternative }) {
     <section class="attention" aria-label="Sentence ${number}" onMouseLeave=${() => setAt(null)}>
       ${line('from', from, source, sentence.source_tokens)}
       ${line('to', to, target, sentence.target_tokens)}
-      <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it is made from light up. A thin line parts subwords.${
+      <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it is made from light up. A thin line parts subwords, the pieces of words that the network reads.${
     sentence.source_tokens.includes(COPIED) ? ` ${COPIED_SIGN} is what the network does not see, such as a name or a number: it is copied.` : ''}`}</p>
       <p class="caption">As a table: each line is a subword of the translation, light where it attended to the source above. ${SIGNS}</p>
       <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}

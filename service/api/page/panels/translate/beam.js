@@ -32,10 +32,10 @@ export function Beam({ server, body, alternative }) {
   return html`
     <div class="stack">
       <p class="caption">At each step the ${size || ''} likeliest beginnings go on, each with its next subword. The thick line is the one
-        that became the translation. Below each subword stands its score: the logarithm of the probability of all subwords so far.
+        that became the translation. Below each subword stands its score: the logarithm of the probability of all subwords so far (0 is certain, −0.69 is 50 %, −4.6 is 1 %).
         ${' '}${SIGNS}</p>
       <${Problem} state=${state} />
-      ${state.slow && html`<p class="waiting" role="status">Searching once more, with notes …</p>`}
+      ${state.slow && html`<p class="waiting" role="status">Searching again, and writing down every step …</p>`}
       ${alternative && state.answer && html`<p class="caption">${last !== undefined ? 'The dashed line is the alternative that you chose.'
     : 'The alternative that you chose is not among the steps shown.'}</p>`}
       ${sentences.map(({ beam, best }, index) => html`

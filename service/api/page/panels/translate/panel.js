@@ -81,7 +81,7 @@ export function Panel({ server, model, models, query, setQuery }) {
     : `${model.id} has no attention: its network reads the whole sentence into one vector, and does not look at single words again.`}</p>`}</div>`}<//>
         <${Fold} name="translate/beam" title="The search as a tree">${() => html`<${Beam} server=${server} body=${sent ?? null} alternative=${alternative} />`}<//>
         <${Fold} name="translate/input" title="What it saw">${() => html`
-          <div class="stack"><p class="caption">The network reads subwords, one sentence at a time. Numbers, names, addresses and tags that it
+          <div class="stack"><p class="caption">The network reads subwords (common words whole, rare ones in pieces), one sentence at a time. Numbers, names, addresses and tags that it
             would misspell are replaced before, and put back after. ${SIGNS}</p>
           ${(result?.sentences ?? []).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
             <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ position) => html`

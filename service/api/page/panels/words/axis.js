@@ -55,13 +55,13 @@ export function Axis({ server, model, query, setQuery }) {
       ${vectors && !axis && html`<p class="caption">There is no axis while one of its ends is unknown.</p>`}
       ${rows.length > 0 && html`
         <table class="axis" aria-label="Words between ${from} and ${to}">
-          <thead><tr><th scope="col">word</th><td class="ends"><span>${from}</span><span>${to}</span></td><th scope="col" class="number">place</th></tr></thead>
+          <thead><tr><th scope="col">word</th><td class="ends"><span>${from}</span><span>${to}</span></td><th scope="col" class="number">cosine</th></tr></thead>
           <tbody>${rows.map(({ word, value }) => html`
             <tr key=${word}><th scope="row">${word}</th>
               <td class="line"><span class="middle"></span><span class="point" style=${{ left: `${50 + (value / reach) * 50}%` }}></span></td>
               <td class="number">${three(value)}</td></tr>`)}</tbody>
         </table>
-        <p class="caption">The cosine of each word with the direction from ${from} to ${to}. It shows how the words are used in the
+        <p class="caption">The cosine of each word with the direction from ${from} to ${to}: 0 is neither, above 0 nearer to ${to}, below nearer to ${from}. It shows how the words are used in the
           texts that the vectors were trained on, prejudices included.</p>`}
     </div>`;
 }

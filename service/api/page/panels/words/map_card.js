@@ -100,7 +100,7 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
         ${!call && html`<p class="caption">A map needs two words that ${model.id} knows: write some above.</p>`}
       </div>
       <p class="caption map-status" role="status">${points.length > 0 && html`${method === 'pca'
-    ? `${points.length} words by their principal components${explained === undefined ? '' : `, which keep ${percent(explained)} of how they differ`}.`
+    ? `${points.length} words, their vectors of ${model.details.dimensions} numbers drawn in ${drawn} (PCA)${explained === undefined ? '' : `: the directions in which they differ most, which keep ${percent(explained)} of how they differ`}.`
     : `${points.length} words by t-SNE: near words stay near, distances between groups say little.${tsne.share < 1 ? ` ${Math.round(tsne.share * 100)} % done.` : ''}`}
         ${drawn === 3 && ' Drag to turn it.'} Click a word to search for it.`}</p>
       <div class="buttons"><span class="caption">For the Embedding Projector</span>

@@ -30,6 +30,6 @@ export function OddOneOut({ server, model, words }) {
         ${result.unknown && html`<p class="caption">Left out, as ${model.id} does not know ${result.unknown.length > 1 ? 'them' : 'it'}: ${result.unknown.join(', ')}.</p>`}
         ${scores.length > 0 && html`
           <${Bars} label="How well each word fits the others, by cosine" bars=${scores} format=${three} best=${result.word} />
-          <p class="caption">The cosine of each word with the mean of all of them: the lowest is the odd one out.</p>`}`}
+          <p class="caption">How alike each word is to the mean of all of them, by the cosine (1 is the same direction): the lowest is the odd one out.</p>`}`}
     </div>`;
 }

@@ -70,6 +70,7 @@ export function Panel(props) {
     : html`<div class="best"><h2 class="label">${question.kind === 'sum' ? 'The sum leads to' : 'Nearest'}</h2><p>${nearest[0]}</p></div>`}
             <${Bars} label="Nearest words, by cosine" bars=${neighbors.slice(0, BARS).map(({ word, score }) => ({ name: word, value: score }))}
               format=${three} best=${nearest[0]} onChoose=${search} />
+            <p class="caption">How alike the vectors are, by the cosine of the angle between them: 1 is the same direction, 0 nothing in common.</p>
           </div>`}
         ${hasUnknown && !state.pending && !neighbors.length && html`<p class="caption">${question.kind === 'sum' ? 'Without a vector for every word there is no sum, and there are no nearest words'
     : 'Without a vector there are no nearest words'}: correct what is not in the vocabulary, or choose a word that is spelled like it.</p>`}
@@ -84,8 +85,7 @@ export function Panel(props) {
         <${Fold} name="words/why" title="Why" open>
           ${() => (question.kind === 'sum' && vectors.size
     ? html`<${Arrows} steps=${question.steps} vectors=${vectors} nearest=${nearest} />`
-    : html`<p class="caption">A sum such as ${EXAMPLES[0]} is drawn here as arrows. The score of a neighbor is the cosine of the
-        angle between the two vectors: 1 is the same direction.</p>`)}<//>
+    : html`<p class="caption">A sum such as ${EXAMPLES[0]} is drawn here as arrows.</p>`)}<//>
         <${Fold} name="words/axis" title="An axis between two words">${() => html`<${Axis} ...${props} />`}<//>
         <${Fold} name="words/input" title="What it saw">${() => html`<${VectorStrips} vectors=${vectors} asked=${[...positive, ...negative]} model=${model} />`}<//>
         <${AsCode} server=${server} name="words" calls=${[state.answer?.call, embedded.answer?.call, mapCall(model, query, asked, nearest),

@@ -22,6 +22,7 @@ from service.tasks.word_vectors.schemas import (
     AnalogyBody,
     Embedding,
     EmbeddingsBody,
+    InputNotes,
     Neighbors,
     NeighborsBody,
     OddOneOut,
@@ -30,7 +31,6 @@ from service.tasks.word_vectors.schemas import (
     ProjectionBody,
     Similarity,
     SimilarityBody,
-    UnknownInputs,
     Usage,
 )
 
@@ -61,8 +61,9 @@ class EmbeddingsAnswer(BaseModel):
     data: list[Embedding]
     model: str
     usage: Usage
-    lectern: UnknownInputs | None = None
-    """Only if an input has no known word; the header `x-lectern-unknown` then has their number."""
+    lectern: InputNotes | None = None
+    """Only if an input has no known word, or one that was composed of n-grams. The header `x-lectern-unknown` has the
+    number of those without."""
 
 
 async def similarity(request: Request) -> Response:
@@ -97,8 +98,8 @@ async def embeddings(request: Request) -> Response:
     fields = await predict(request, served, served.predictor.parse(body), serialize=True)
     document = {"object": "list", "model": served.name} | fields
     response = add_model_headers(answer_response(document, context(request).turns), served)
-    if "lectern" in fields:
-        response.headers["x-lectern-unknown"] = str(len(fields["lectern"]["unknown"]))
+    if unknown := fields.get("lectern", {}).get("unknown"):
+        response.headers["x-lectern-unknown"] = str(len(unknown))
     return response
 
 
@@ -147,7 +148,11 @@ OPERATIONS = (
         errors=ErrorShape.PROBLEM,
         tag="tasks",
         summary="Compare pairs of words",
-        description="Cosine similarity. A pair with an unknown word has a null score and names the word.",
+        description=(
+            "Cosine similarity. A pair with an unknown word has a null score and names the word. A model with vectors "
+            "of n-grams composes words that are not in its vocabulary, here and on the other routes, and names them "
+            "under `composed`."
+        ),
         body=SimilarityBody,
         json_limits=_word_limits,
         response=SimilarityAnswer,
@@ -165,7 +170,7 @@ OPERATIONS = (
         description=(
             "Of each of the `words` or `vectors`, or of the sum of the `positive` words minus the `negative` ones. The "
             "words of the request are left out of the answer. An unknown word among `words` has null `neighbors`; "
-            "all `positive` and `negative` words must be known."
+            "all `positive` and `negative` words must be known or composed."
         ),
         body=NeighborsBody,
         json_limits=_neighbors_limits,

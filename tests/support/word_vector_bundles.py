@@ -201,6 +201,7 @@ def write_words(
     index: bool = False,
     words: tuple[str, ...] = WORDS,
     rows: tuple[NDArray[np.int8], NDArray[np.float32]] | None = None,
+    buckets: NDArray[np.float32] | None = None,
     **preprocessing: Any,
 ) -> Bundle:
     """Write the next version of tiny word vectors into `repository`.
@@ -212,6 +213,7 @@ def write_words(
         index: whether to build an approximate index, which needs usearch.
         words: the vocabulary, most frequent first.
         rows: int8 rows and their scales; None uses `word_table()`.
+        buckets: vectors of n-grams of 3 and 4 characters [buckets, D], stored in the type of the table; None for none.
         preprocessing: values of the manifest's `preprocessing` that differ from the default.
     """
     codes: NDArray[Any]
@@ -235,13 +237,33 @@ def write_words(
         if scales is not None:
             files["scales.npy"] = npy(scales)
             settings["scales"] = "scales.npy"
+    if buckets is not None:
+        more, settings["subwords"] = _subwords(buckets, in_bytes=form != "fp16")
+        files |= more
     if index:
         files["index.usearch"] = _index(codes if scales is None else codes * scales)
         settings["index"] = {"expansion": 16}
     vectors = (codes if scales is None else codes * scales).astype(np.float64)
-    files["samples.json"] = orjson.dumps({"samples": _samples(words, vectors)})
+    files["samples.json"] = orjson.dumps({"samples": _samples(words, vectors, "zzz" if buckets is None else "z" * 200)})
     graph = words_spec(codes.dtype, codes.shape[1], outside=outside, scaled=scales is not None)
     return write_bundle(repository, words_manifest(name, graph, settings | preprocessing), files)
+
+
+def _subwords(buckets: NDArray[np.float32], *, in_bytes: bool) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """The files of the vectors of n-grams [buckets, D], and the manifest's entry."""
+    settings = {"min_ngram": 3, "max_ngram": 4, "buckets": len(buckets)}
+    if not in_bytes:
+        return {"buckets.npy": npy(buckets.astype(np.float16))}, settings
+    columns = np.linspace(0.5, 2, buckets.shape[1], dtype=np.float32)[None]
+    scaled = buckets / columns
+    scales = np.abs(scaled).max(axis=1, keepdims=True) / np.float32(127)
+    codes = np.rint(scaled / np.where(scales, scales, 1)).astype(np.int16) + 128
+    files = {
+        "buckets.npy": npy(codes.astype(np.uint8)),
+        "bucket_scales.npy": npy(scales.astype(np.float32)),
+        "bucket_columns.npy": npy(columns),
+    }
+    return files, settings | {"scales": "bucket_scales.npy", "columns": "bucket_columns.npy"}
 
 
 def _index(vectors: NDArray[Any]) -> bytes:
@@ -254,8 +276,8 @@ def _index(vectors: NDArray[Any]) -> bytes:
     return bytes(index.save(None))
 
 
-def _samples(words: tuple[str, ...], vectors: NDArray[np.float64]) -> list[dict[str, Any]]:
-    """One request of each of three routes, answered by numpy alone."""
+def _samples(words: tuple[str, ...], vectors: NDArray[np.float64], unknown: str) -> list[dict[str, Any]]:
+    """One request of each of three routes, answered by numpy alone; `unknown` has no vector."""
     first, second = words[1], words[2]
     cosines = vectors @ vectors[1]
     nearest = [index for index in np.argsort(-cosines, kind="stable").tolist() if index != 1][:2]
@@ -264,8 +286,8 @@ def _samples(words: tuple[str, ...], vectors: NDArray[np.float64]) -> list[dict[
     return [
         {
             "route": "/v1/similarity",
-            "request": {"pairs": [[first, second], [first, "zzz"]]},
-            "results": [{"score": round(float(cosines[2]), 6)}, {"score": None, "unknown": ["zzz"]}],
+            "request": {"pairs": [[first, second], [first, unknown]]},
+            "results": [{"score": round(float(cosines[2]), 6)}, {"score": None, "unknown": [unknown]}],
         },
         {
             "route": "/v1/neighbors",

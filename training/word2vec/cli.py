@@ -78,13 +78,15 @@ def _usual_epochs(experiment: Word2VecExperiment) -> int:
 
 def _check_settings(experiment: Word2VecExperiment, options: Namespace) -> None:
     config = experiment.config
-    check_exportable(_run_bundle_settings(options, config), dimensions=config.dimensions)
+    check_exportable(_run_bundle_settings(options, config), dimensions=config.dimensions, subwords=config.subwords)
 
 
 def _check_corpus(experiment: Word2VecExperiment, options: Namespace) -> None:
     if wants_export(options):
         config, words = experiment.config, len(experiment.data.words)
-        check_exportable(_run_bundle_settings(options, config), dimensions=config.dimensions, words=words)
+        check_exportable(
+            _run_bundle_settings(options, config), dimensions=config.dimensions, words=words, subwords=config.subwords
+        )
 
 
 def _train(experiment: Word2VecExperiment, run: Run, device: torch.device, threads: int) -> None:
@@ -124,7 +126,7 @@ def _add_export_options(parser: ArgumentParser) -> None:
 def _export(experiment: Word2VecExperiment, run: Run, _name: str, options: Namespace) -> str:
     vectors = load_vectors_from(run.path)
     settings = _run_bundle_settings(options, experiment.config)
-    check_exportable(settings, dimensions=vectors.dimensions)
+    check_exportable(settings, dimensions=vectors.dimensions, subwords=vectors.subwords is not None)
     if options.measure:
         settings = replace(settings, metrics=measure(vectors, settings))
     return export_report(export(vectors, settings))

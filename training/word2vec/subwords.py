@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.text import CharacterNgrams
-from training.common.vectors import SubwordVectors
+from training.common.vectors import BucketMatrix, SubwordVectors
 
 _BLOCK_ROWS = 1 << 18
 """Rows of the matrix that are gathered at a time: 100 MB of 100 dimensions."""
@@ -74,7 +74,7 @@ class WordRows:
         trained = trained[trained >= len(self)]
         buckets = np.zeros((self.ngrams.buckets, matrix.shape[1]), np.float32)
         buckets[trained - len(self)] = matrix[trained]
-        return SubwordVectors(ngrams=self.ngrams, matrix=buckets)
+        return SubwordVectors(ngrams=self.ngrams, table=BucketMatrix(buckets), dimensions=matrix.shape[1])
 
 
 def word_rows(words: Sequence[str], ngrams: CharacterNgrams) -> WordRows:

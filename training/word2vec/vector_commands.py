@@ -131,6 +131,12 @@ def add_bundle_options(parser: ArgumentParser) -> None:
         help="subtract the mean and remove the N leading principal components (Mu and Viswanath 2018) (default: 0)",
     )
     group.add_argument(
+        "--words-only",
+        action="store_true",
+        help="leave out the vectors of n-grams of a run with subwords: a smaller bundle, in which unknown words stay "
+        "unknown",
+    )
+    group.add_argument(
         "--index",
         choices=("auto", "none", "hnsw"),
         default="auto",
@@ -222,6 +228,8 @@ def _convert(options: Namespace, convert_bundle: Callable[[Namespace], int]) -> 
     write(
         f"wrote {len(vectors) - len(left_out):,} vectors of {vectors.dimensions} dimensions to {target} ({format_name})"
     )
+    if vectors.subwords is not None:
+        write(f"note: the vectors of n-grams stay behind, as {format_name} has words only")
     return 0
 
 
@@ -234,6 +242,7 @@ def bundle_settings(options: Namespace, name: str) -> BundleSettings:
         max_words=options.max_words,
         dimensions=options.keep_dimensions,
         remove_components=options.remove_components,
+        words_only=options.words_only,
         index=options.index,
         description=options.description,
     )
@@ -260,6 +269,8 @@ def export_report(exported: Exported) -> str:
         f"the graph finds {parity.overlap:.1%} of the ten nearest words in float32, for {len(parity.queries):,} words; "
         f"scores differ by at most {parity.greatest_difference:.1e}"
     )
+    if parity.composed_difference is not None:
+        lines.append(f"words composed of n-grams differ from float32 by at most {parity.composed_difference:.1e}")
     if index is not None:
         lines.append(f"index: recall@10 {index.recall:.3f} at expansion {index.expansion}")
     lines.append(f"wrote {exported.bundle.path}: {exported.words:,} words of {exported.dimensions} dimensions")

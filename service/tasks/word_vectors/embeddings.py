@@ -16,9 +16,10 @@ from service.limits import variable
 from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
 from service.tasks.tensors import object_array
+from service.tasks.word_vectors.found_words import SUMS, WeightedSum
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS
-from service.tasks.word_vectors.request import EMBEDDING_TEXTS, SMALL_WORDS, SUMS, WordsRequest
+from service.tasks.word_vectors.request import EMBEDDING_TEXTS, WordsRequest
 from service.tasks.word_vectors.schemas import EmbeddingsBody
 from service.text import tokenize
 
@@ -39,15 +40,13 @@ _TOKEN_IDS = (
     "with check_embedding_ctx_length=False)"
 )
 
-WeightedSum = tuple[NDArray[np.int64], NDArray[np.float32]]
-"""Distinct row ids [m] and their weights [m]."""
-
 
 class EmbeddingsRequest(WordsRequest):
     """A request of /v1/embeddings: a text's vector is the weighted mean of its known words' unit vectors, normalized.
 
-    The weights are a / (a + p(w)) (Arora et al. 2017, "A simple but tough-to-beat baseline", section 3). A text without
-    a known word has the zero vector and is named in the answer, so that it fails no others; `strict` makes it an error.
+    The weights are a / (a + p(w)) (Arora et al. 2017, "A simple but tough-to-beat baseline", section 3), and 1 for
+    words that are composed of n-grams. A text without a known or composed word has the zero vector and is named in the
+    answer, so that it fails no others; `strict` makes it an error.
     """
 
     def __init__(self, body: EmbeddingsBody) -> None:
@@ -57,13 +56,18 @@ class EmbeddingsRequest(WordsRequest):
         self._strict = body.strict
         self._known: list[int] = []
         """Indices of the inputs that have a known word; filled by `prepare`."""
+        self._composed: list[int] = []
+        """Indices of the inputs that have a word composed of n-grams; filled by `prepare`."""
         self._count = 0
         self._tokens = 0
         self._words = 0
 
     def is_large(self, lookup: Lookup) -> bool:
         texts = self._input if isinstance(self._input, list) else [self._input]
-        return len(texts) > SMALL_WORDS or sum(len(text) for text in texts if isinstance(text, str)) > _SMALL_CHARACTERS
+        return (
+            len(texts) > lookup.small_words
+            or sum(len(text) for text in texts if isinstance(text, str)) > _SMALL_CHARACTERS
+        )
 
     def work(self) -> Work:
         texts = self._input if isinstance(self._input, list) else [self._input]
@@ -85,6 +89,7 @@ class EmbeddingsRequest(WordsRequest):
             sums += self._sums_of_texts(lookup, texts[start:end], fields[start:end])
         self._count = len(sums)
         self._known = [index for index, entry in enumerate(sums) if entry is not None]
+        self._composed = [index for index, entry in enumerate(sums) if entry is not None and entry.vector is not None]
         return {SUMS: object_array([entry for entry in sums if entry is not None])}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
@@ -105,10 +110,11 @@ class EmbeddingsRequest(WordsRequest):
             for index, vector in enumerate(np.ascontiguousarray(vectors))
         ]
         fields = {"data": data, "usage": {"prompt_tokens": self._tokens, "total_tokens": self._tokens}}
-        return fields | {"lectern": {"unknown": unknown}} if unknown else fields
+        notes = {"unknown": unknown} | ({"composed": self._composed} if self._composed else {})
+        return fields | {"lectern": notes} if unknown or self._composed else fields
 
     def _sums_of_texts(self, lookup: Lookup, texts: Sequence[str], fields: Sequence[str]) -> list[WeightedSum | None]:
-        """Weighted sum of the known words of each text; None of one without any."""
+        """Weighted sum of the known and composed words of each text; None of one without any."""
         tokenized = [self._tokenize(lookup, text, field) for text, field in zip(texts, fields, strict=True)]
         if lookup.preprocessing.phrases:
             tokenized = _join_phrases(lookup, tokenized)
@@ -116,19 +122,19 @@ class EmbeddingsRequest(WordsRequest):
         whole_texts = [lookup.normalize(text) if len(text) <= _MAX_WORD_LENGTH else "" for text in texts]
         known = _known_words(lookup, [whole_texts, *tokenized])
         sums: list[WeightedSum | None] = []
+        vectors: dict[str, NDArray[np.float32] | None] = {}
         for text, word, tokens, field in zip(texts, whole_texts, tokenized, fields, strict=True):
             counts = Counter([word] if word in known else tokens)
-            for token in [token for token in counts if token not in known]:
-                del counts[token]
+            composed = _take_composed(lookup, counts, known, vectors)
             self._tokens += 1 if word in known else len(tokens)
-            if not counts:
+            if not counts and composed is None:
                 if self._strict:
                     raise InvalidRequest(_describe_unknown_text(lookup, text, tokens), field)
                 sums.append(None)
                 continue
             ids = np.fromiter((known[token] for token in counts), np.int64, len(counts))
             frequencies = np.fromiter(counts.values(), np.float32, len(counts))
-            sums.append((ids, frequencies * lookup.weights[ids]))
+            sums.append(WeightedSum(ids, frequencies * lookup.weights[ids], composed))
         return sums
 
     def _tokenize(self, lookup: Lookup, text: str, field: str) -> list[str]:
@@ -185,6 +191,31 @@ def _known_words(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, in
     words = list(distinct)
     rows = lookup.vocabulary.find(words).tolist()
     return {word: row for word, row in zip(words, rows, strict=True) if row >= 0}
+
+
+def _take_composed(
+    lookup: Lookup, counts: Counter[str], known: dict[str, int], vectors: dict[str, NDArray[np.float32] | None]
+) -> NDArray[np.float32] | None:
+    """Remove the words that are not in the vocabulary from `counts`.
+
+    Args:
+        lookup: composes them.
+        counts: how often each word of a text occurs.
+        known: the words of the vocabulary.
+        vectors: those composed so far, None for words that cannot be; new ones are added.
+
+    Returns:
+        The sum of the vectors of those that are composed of n-grams, [D]; None if there is no such word.
+    """
+    composed = None
+    for word in [word for word in counts if word not in known]:
+        count = counts.pop(word)
+        if word not in vectors:
+            vectors[word] = lookup.compose(word)
+        vector = vectors[word]
+        if vector is not None:
+            composed = count * vector if composed is None else composed + count * vector
+    return composed
 
 
 def _join_phrases(lookup: Lookup, texts: list[list[str]]) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -9,8 +10,10 @@ from numpy.typing import NDArray
 
 from service.errors import InvalidRequest, LimitExceeded
 from service.limits import Limits
+from service.tasks.word_vectors.found_words import ComposedWord, FoundWords
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
 from service.tasks.word_vectors.spelling import SpellingSuggester
+from service.tasks.word_vectors.subwords import SubwordTable
 from service.tasks.word_vectors.vocabulary import Vocabulary
 from service.text import normalize_word
 
@@ -19,6 +22,8 @@ FieldPath = Callable[[int], str]
 
 _MAX_QUOTED = 64
 """Characters of a word that an error message quotes."""
+_SMALL_WORDS, _SMALL_COMPOSED_WORDS = 100, 25
+"""Words that are looked up, or composed, in about a millisecond."""
 
 
 class Lookup:
@@ -30,6 +35,7 @@ class Lookup:
         weights: weight of each word in the mean of a text's vectors, float32 [words].
         preprocessing: how words and texts are normalized and tokenized.
         limits: limits of one request.
+        subwords: composes words that are not in the vocabulary; None leaves them unknown.
     """
 
     def __init__(
@@ -39,27 +45,40 @@ class Lookup:
         weights: NDArray[np.float32],
         preprocessing: WordVectorsPreprocessing,
         limits: Limits,
+        subwords: SubwordTable | None = None,
     ) -> None:
         self.vocabulary = vocabulary
         self.weights = weights
         self.preprocessing = preprocessing
         self.limits = limits
         self._model = model
+        self._subwords = subwords
         self._spelling = SpellingSuggester(vocabulary)
 
     def normalize(self, word: str) -> str:
         """Normalize a word to the spelling of the vocabulary."""
         return normalize_word(word, self.preprocessing.normalizer)
 
-    def find(self, words: Sequence[str], field: FieldPath) -> NDArray[np.int64]:
-        """Look up the row ids of words.
+    @property
+    def small_words(self) -> int:
+        """Words per request that are looked up in the event loop; more go to a thread."""
+        return _SMALL_WORDS if self._subwords is None else _SMALL_COMPOSED_WORDS
+
+    @property
+    def composes(self) -> bool:
+        """Whether words that are not in the vocabulary may have vectors."""
+        return self._subwords is not None
+
+    def compose(self, word: str) -> NDArray[np.float32] | None:
+        """The unit vector [D] of a normalized word that is not in the vocabulary; None if it cannot be composed."""
+        return None if self._subwords is None else self._subwords.compose(word)
+
+    def find(self, words: Sequence[str], field: FieldPath) -> FoundWords:
+        """Look up words; those that are not in the vocabulary are composed of their n-grams, where the model has them.
 
         Args:
             words: the words as in the request.
             field: paths of the words in the request.
-
-        Returns:
-            Row ids [n], -1 for unknown words.
 
         Raises:
             InvalidRequest: a word is empty.
@@ -67,19 +86,28 @@ class Lookup:
         normalized = [self.normalize(word) for word in words]
         if "" in normalized:
             raise InvalidRequest("is empty; send a word", field(normalized.index("")))
-        return self.vocabulary.find(normalized)
+        ids = self.vocabulary.find(normalized)
+        if self._subwords is None or not (ids < 0).any():
+            return FoundWords(ids, self.vocabulary)
+        composed: list[ComposedWord] = []
+        for word, positions in _positions(normalized, ids < 0).items():
+            if (vector := self._subwords.compose(word)) is not None:
+                ids[positions] = len(self.vocabulary) + len(composed)
+                composed.append(ComposedWord(word, vector))
+        return FoundWords(ids, self.vocabulary, composed)
 
-    def require(self, words: Sequence[str], field: FieldPath) -> NDArray[np.int64]:
-        """Look up the row ids of words that must all be known, [n].
+    def require(self, words: Sequence[str], field: FieldPath) -> FoundWords:
+        """Look up words that must all have a vector.
 
         Raises:
             InvalidRequest: a word is empty or unknown; the error names the first one, with similar known spellings.
         """
-        ids = self.find(words, field)
-        if (ids < 0).any():
-            index = int(np.argmax(ids < 0))
+        found = self.find(words, field)
+        unknown = found.ids < 0
+        if unknown.any():
+            index = int(np.argmax(unknown))
             raise InvalidRequest(self.describe_unknown(words[index]), field(index))
-        return ids
+        return found
 
     def describe_unknown(self, word: str) -> str:
         """Error message for a word that is not in the vocabulary, with similar known spellings."""
@@ -117,6 +145,14 @@ class Lookup:
                 f"{rows} times {k} neighbors, {self.limits.describe('max_total_neighbors')}; send several requests",
                 "k",
             )
+
+
+def _positions(words: Sequence[str], chosen: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """The positions of each distinct one of the chosen words [n]."""
+    positions: defaultdict[str, list[int]] = defaultdict(list)
+    for index in np.flatnonzero(chosen).tolist():
+        positions[words[index]].append(index)
+    return positions
 
 
 def items_of(field: str) -> FieldPath:

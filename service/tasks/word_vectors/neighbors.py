@@ -16,13 +16,12 @@ from service.runtime.session import Tensors
 from service.tasks.json_tensors import array_from_json
 from service.tasks.scheduling import Work
 from service.tasks.tensors import object_array
+from service.tasks.word_vectors.found_words import SUMS, FoundWords
 from service.tasks.word_vectors.lookup import Lookup, items_of
-from service.tasks.word_vectors.preprocessing import EMBEDDINGS, IDS, VECTORS, K
+from service.tasks.word_vectors.preprocessing import EMBEDDINGS, VECTORS, K
 from service.tasks.word_vectors.request import (
     NEIGHBORS,
     SMALL_NEIGHBORS,
-    SMALL_WORDS,
-    SUMS,
     WordsRequest,
     cosines,
     search_work,
@@ -40,10 +39,10 @@ class WordNeighborsRequest(WordsRequest):
     def __init__(self, words: list[str], k: int) -> None:
         self._words = words
         self._k = k
-        self._ids: list[int] = []
+        self._found: FoundWords
 
     def is_large(self, lookup: Lookup) -> bool:
-        return len(self._words) > SMALL_WORDS or len(self._words) * self._k > SMALL_NEIGHBORS
+        return len(self._words) > lookup.small_words or len(self._words) * self._k > SMALL_NEIGHBORS
 
     def work(self) -> Work:
         return search_work(len(self._words), self._k)
@@ -51,21 +50,21 @@ class WordNeighborsRequest(WordsRequest):
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
         lookup.check_k(self._k, len(self._words))
-        ids = lookup.find(self._words, items_of("words"))
-        self._ids = ids.tolist()
-        known = ids[ids >= 0]
-        return {IDS: known, K: np.full(len(known), self._k + 1, np.int64)}
+        self._found = lookup.find(self._words, items_of("words"))
+        known = self._found.ids[self._found.ids >= 0]
+        return {**self._found.tensors(known), K: np.full(len(known), self._k + 1, np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        excluded = [[row] for row in self._ids if row >= 0]
+        ids = self._found.ids.tolist()
+        excluded = [[row] for row in ids if row >= 0]
         neighbors = iter(_format_neighbors(lookup, outputs[NEIGHBORS], excluded, self._k))
         deadline = time.perf_counter() + TIME_LIMIT_SECONDS
         return {
             "results": [
                 {"neighbors": None, "unknown": [word], "suggestions": lookup.closest(word, deadline)}
                 if row < 0
-                else {"neighbors": next(neighbors)}
-                for word, row in zip(self._words, self._ids, strict=True)
+                else {"neighbors": next(neighbors)} | self._found.composed_field([word], [row])
+                for word, row in zip(self._words, ids, strict=True)
             ]
         }
 
@@ -119,7 +118,7 @@ class SumNeighborsRequest(WordsRequest):
     Analogies are solved by 3CosAdd (Mikolov et al. 2013).
 
     Args:
-        words: the words, which must all be known; they are excluded from the answer.
+        words: the words, which must all have a vector; they are excluded from the answer.
         fields: their paths in the request, for error messages.
         signs: +1 or -1 for each word.
         k: number of neighbors.
@@ -130,10 +129,10 @@ class SumNeighborsRequest(WordsRequest):
         self._fields = fields
         self._signs = signs
         self._k = k
-        self._ids: NDArray[np.int64]
+        self._found: FoundWords
 
     def is_large(self, lookup: Lookup) -> bool:
-        return len(self._words) > SMALL_WORDS or self._k > SMALL_NEIGHBORS
+        return len(self._words) > lookup.small_words or self._k > SMALL_NEIGHBORS
 
     def work(self) -> Work:
         return search_work(1, self._k, words=len(self._words))
@@ -141,17 +140,18 @@ class SumNeighborsRequest(WordsRequest):
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", self._fields[0].partition("[")[0])
         lookup.check_k(self._k, 1)
-        ids = lookup.require(self._words, self._fields.__getitem__)
-        self._ids, indices = np.unique(ids, return_inverse=True)
+        self._found = lookup.require(self._words, self._fields.__getitem__)
+        ids, indices = np.unique(self._found.ids, return_inverse=True)
         weights = np.bincount(indices, np.asarray(self._signs)).astype(np.float32)
-        count = self._k + len(self._ids)
-        return {SUMS: object_array([(self._ids, weights)]), K: np.array([count], np.int64)}
+        count = self._k + len(ids)
+        return {SUMS: object_array([self._found.sum(ids, weights)]), K: np.array([count], np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         if not outputs[EMBEDDINGS].any():
             raise InvalidRequest("the words cancel each other out: their sum is zero and has no neighbors")
-        (neighbors,) = _format_neighbors(lookup, outputs[NEIGHBORS], [set(self._ids.tolist())], self._k)
-        return {"results": [{"neighbors": neighbors}]}
+        ids = self._found.ids.tolist()
+        (neighbors,) = _format_neighbors(lookup, outputs[NEIGHBORS], [set(ids)], self._k)
+        return {"results": [{"neighbors": neighbors} | self._found.composed_field(self._words, ids)]}
 
 
 def neighbors_request(body: NeighborsBody) -> WordsRequest:

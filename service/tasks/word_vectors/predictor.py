@@ -12,16 +12,17 @@ from pydantic import BaseModel, JsonValue
 
 from service.bundle.checks import load_array, read_preprocessing, require_graphs, require_tensors
 from service.bundle.files import Bundle
-from service.bundle.manifest import Datatype, Graph, TensorSpec
+from service.bundle.manifest import Datatype, Graph
 from service.errors import ModelFailure
 from service.limits import Limits
 from service.runtime import ann
 from service.runtime.session import OpenSession, Tensors
 from service.tasks.base import Predictor
 from service.tasks.scheduling import RUN, Scheduling, Work
-from service.tasks.tensors import RowTensors, decode_texts, object_array
-from service.tasks.word_vectors.embeddings import EmbeddingsRequest, WeightedSum
-from service.tasks.word_vectors.lookup import Lookup, items_of
+from service.tasks.tensors import object_array
+from service.tasks.word_vectors.embeddings import EmbeddingsRequest
+from service.tasks.word_vectors.found_words import SUMS, WeightedSum
+from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.neighbors import analogy_request, neighbors_request
 from service.tasks.word_vectors.odd_one_out import OddOneOutRequest
 from service.tasks.word_vectors.preprocessing import (
@@ -45,7 +46,6 @@ from service.tasks.word_vectors.request import (
     PROJECTION,
     REQUEST_WORDS,
     SEARCH_ROWS,
-    SUMS,
     WordsRequest,
 )
 from service.tasks.word_vectors.schemas import (
@@ -58,14 +58,12 @@ from service.tasks.word_vectors.schemas import (
     SimilarityBody,
 )
 from service.tasks.word_vectors.similarity import SimilarityRequest
+from service.tasks.word_vectors.subwords import open_subwords
+from service.tasks.word_vectors.tensors import COMPOSED, WordTensors, are_composed
 from service.tasks.word_vectors.vector_table import GraphTable, IndexedTable, MappedTable, Table
 from service.tasks.word_vectors.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
-
-WORD = "WORD"
-EMBEDDING = "EMBEDDING"
-"""The tensors that the Open Inference Protocol shows."""
 
 _QUICK_ROWS = 512
 """A look-up of this many rows takes less than a millisecond."""
@@ -75,28 +73,6 @@ _ROWS_AT_ONCE = 8_192
 """Rows of the table that are in memory for the sums of a batch: 10 MB of 300 dimensions."""
 _MIN_RELATIVE_NORM = 1e-6
 """A sum whose norm is below this times its largest weight is treated as zero: only rounding errors are left."""
-
-
-class WordTensors(RowTensors[WordsRequest]):
-    """One word a row in, its unit vector out.
-
-    Args:
-        lookup: finds the words.
-        dimensions: the number of dimensions of the vectors.
-    """
-
-    def __init__(self, lookup: Lookup, dimensions: int) -> None:
-        super().__init__(
-            (TensorSpec(name=WORD, datatype=Datatype.BYTES, shape=(-1, 1)),),
-            (TensorSpec(name=EMBEDDING, datatype=Datatype.FP32, shape=(-1, dimensions)),),
-        )
-        self._lookup = lookup
-
-    def read(self, tensors: Tensors) -> Tensors:
-        return {IDS: self._lookup.require(decode_texts(tensors[WORD], WORD), items_of(WORD))}
-
-    def write(self, outputs: Tensors) -> Tensors:
-        return {EMBEDDING: outputs[EMBEDDINGS]}
 
 
 class WordScheduling(Scheduling[WordsRequest]):
@@ -134,7 +110,7 @@ class WordScheduling(Scheduling[WordsRequest]):
     def is_quick(self, tensors: Tensors) -> bool:
         if K in tensors:
             return False
-        rows = len(tensors[IDS]) if IDS in tensors else sum(len(ids) for ids, _ in tensors[SUMS])
+        rows = len(tensors[IDS]) if IDS in tensors else sum(len(entry.rows) for entry in tensors[SUMS])
         return rows <= self._quick_rows
 
     def warm_up(self) -> Tensors:
@@ -163,7 +139,8 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         self._session = next(iter(self.sessions.values()))
         vocabulary = Vocabulary(bundle.file(self._preprocessing.vocabulary))
         weights = load_array(bundle.file(self._preprocessing.word_weights), (len(vocabulary),), np.float32, mapped=True)
-        self.lookup = Lookup(bundle.manifest.name, vocabulary, weights, self._preprocessing, limits)
+        subwords = open_subwords(bundle, self._preprocessing)
+        self.lookup = Lookup(bundle.manifest.name, vocabulary, weights, self._preprocessing, limits, subwords)
         self._table = self._open_table(len(vocabulary))
         self.tensors = WordTensors(self.lookup, dimensions)
         self.scheduling = WordScheduling(
@@ -180,7 +157,15 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
             "tokenizer": preprocessing.tokenizer,
             "phrases": preprocessing.phrases,
             "search": "approximate" if isinstance(self._table, IndexedTable) else "exact",
+            **self._subword_details(),
         }
+
+    def _subword_details(self) -> dict[str, JsonValue]:
+        """What models with vectors of n-grams have besides."""
+        subwords = self._preprocessing.subwords
+        if subwords is None:
+            return {}
+        return {"subwords": subwords.model_dump(include={"min_ngram", "max_ngram", "buckets"})}
 
     def parse(self, body: Any) -> WordsRequest:
         match body:
@@ -210,9 +195,12 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         # A mapped table is not read whole when it is opened, so its values are checked when they are used.
         if not np.isfinite(embeddings).all():
             raise ModelFailure("the model's vectors hold NaN or infinity")
-        if K not in tensors:
-            return {EMBEDDINGS: embeddings}
-        return {EMBEDDINGS: embeddings, NEIGHBORS: self._search(embeddings, tensors[K])}
+        outputs: Tensors = {EMBEDDINGS: embeddings}
+        if self.lookup.composes:
+            outputs[COMPOSED] = are_composed(tensors, len(embeddings))
+        if K in tensors:
+            outputs[NEIGHBORS] = self._search(embeddings, tensors[K])
+        return outputs
 
     def _embed(self, tensors: Tensors) -> NDArray[np.float32]:
         """Unit vectors [N, D]; zero where words cancel each other out."""
@@ -224,19 +212,21 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         return np.concatenate(parts) if parts else np.empty((0, self._preprocessing.dimensions), np.float32)
 
     def _sums(self, sums: list[WeightedSum]) -> NDArray[np.float32]:
-        """Weighted sums of rows with norm 1, [n, D]; every row is fetched once, however many sums have it."""
-        ids = np.concatenate([rows for rows, _ in sums])
+        """Weighted sums with norm 1, [n, D]; every row is fetched once, however many sums have it."""
+        ids = np.concatenate([entry.rows for entry in sums])
         distinct, indices = np.unique(ids, return_inverse=True)
         vectors = self._table.rows(distinct)
-        ends = np.cumsum([len(rows) for rows, _ in sums]).tolist()
+        ends = np.cumsum([len(entry.rows) for entry in sums]).tolist()
         summed = np.empty((len(sums), vectors.shape[1]), np.float32)
-        for index, (rows, weights) in enumerate(sums):
+        for index, (rows, weights, vector) in enumerate(sums):
             summed[index] = weights @ vectors[indices[ends[index] - len(rows) : ends[index]]]
+            if vector is not None:
+                summed[index] += vector
         norms = np.linalg.norm(summed, axis=1, keepdims=True)
-        largest_weights = np.array([[np.abs(weights).max()] for _, weights in sums])
-        return np.where(
-            norms > _MIN_RELATIVE_NORM * largest_weights, summed / np.maximum(norms, np.finfo(np.float32).tiny), 0
-        ).astype(np.float32)
+        largest_weights = np.array([[_largest_part(entry)] for entry in sums])
+        cancelled = norms <= _MIN_RELATIVE_NORM * largest_weights  # False for NaN, which `infer` reports
+        unit: NDArray[np.float32] = np.where(cancelled, 0, summed / np.maximum(norms, np.finfo(np.float32).tiny))
+        return unit.astype(np.float32)
 
     def _search(self, embeddings: NDArray[np.float32], counts: NDArray[np.int64]) -> NDArray[np.object_]:
         if not len(embeddings):
@@ -288,15 +278,21 @@ class WordVectorsPredictor(Predictor[WordsRequest]):
         require_tensors(self.bundle, graph, inputs=inputs, outputs=outputs)
 
 
+def _largest_part(entry: WeightedSum) -> float:
+    """The length of the longest part of a sum, a row of norm 1 times its weight or all composed words together."""
+    composed = 0.0 if entry.vector is None else float(np.linalg.norm(entry.vector))
+    return max(float(np.abs(entry.weights).max(initial=0)), composed)
+
+
 def _groups(sums: list[WeightedSum]) -> Iterator[list[WeightedSum]]:
     """Consecutive sums that have not too many rows together."""
     group: list[WeightedSum] = []
     rows = 0
     for entry in sums:
-        if group and rows + len(entry[0]) > _ROWS_AT_ONCE:
+        if group and rows + len(entry.rows) > _ROWS_AT_ONCE:
             yield group
             group, rows = [], 0
         group.append(entry)
-        rows += len(entry[0])
+        rows += len(entry.rows)
     if group:
         yield group

@@ -12,17 +12,12 @@ from numpy.typing import NDArray
 from service.errors import ModelFailure
 from service.runtime.session import Tensors
 from service.tasks.scheduling import RUN, Work
+from service.tasks.word_vectors.found_words import FoundWords
 from service.tasks.word_vectors.lookup import Lookup, items_of
-from service.tasks.word_vectors.preprocessing import IDS
-
-SUMS = "sums"
-"""Weighted sums of rows: object array [N] of (row ids [m], weights [m])."""
 
 NEIGHBORS = "neighbors"
 """Nearest rows: object array [N] of (scores [k], row ids [k]), as every request has its own k."""
 
-SMALL_WORDS = 100
-"""Words per request that are looked up in the event loop; more go to a thread."""
 SMALL_NEIGHBORS = 1_000
 """Neighbors per request that are formatted in the event loop; more go to a thread."""
 
@@ -43,7 +38,7 @@ class WordsRequest(ABC):
     """One request of a route; it keeps the state that `finish` needs.
 
     `prepare` returns one of three kinds of tensors, and the batcher joins requests of the same kind: `ids` [N] of rows
-    to look up, `vectors` [N, D], or `sums` [N]. With `k` [N] the nearest rows are searched as well.
+    to look up, `vectors` [N, D], or `sums` [N] (`WeightedSum`). With `k` [N] the nearest rows are searched as well.
     """
 
     @abstractmethod
@@ -79,23 +74,23 @@ class WordListRequest(WordsRequest):
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
-        self._ids: NDArray[np.int64]
-        """Row of each word; -1 if it is unknown."""
+        self._found: FoundWords
         self._indices: NDArray[np.int64]
         """Index of each known word's vector in `embeddings`."""
 
     def is_large(self, lookup: Lookup) -> bool:
-        return len(self._words) > SMALL_WORDS
+        return len(self._words) > lookup.small_words
 
     def work(self) -> Work:
         return Work(REQUEST_WORDS + len(self._words), self.kind, len(self._words), "words")
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
-        self._ids = lookup.find(self._words, items_of("words"))
-        distinct = np.unique(self._ids[self._ids >= 0])
-        self._indices = np.searchsorted(distinct, self._ids)
-        return {IDS: distinct}
+        self._found = lookup.find(self._words, items_of("words"))
+        ids = self._found.ids
+        distinct = np.unique(ids[ids >= 0])
+        self._indices = np.searchsorted(distinct, ids)
+        return self._found.tensors(distinct)
 
 
 def search_work(rows: int, k: int, *, words: int = 0) -> Work:

@@ -14,6 +14,7 @@ DEFAULT_ANALOGY_K = 5
 
 Words = Annotated[list[Word], StopAtFirst()]
 Count = Annotated[int, Field(ge=1), Strict()]
+COMPOSED = "The words that are not in the vocabulary, and composed of their n-grams; absent if there are none."
 Ignored = Annotated[Any, Field(description="Ignored: other servers' field, which changes nothing here.")]
 
 
@@ -132,6 +133,7 @@ class Similarity(BaseModel):
 
     score: float | None = Field(ge=-1, le=1)
     unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
+    composed: list[str] | None = Field(default=None, description=COMPOSED)
 
 
 class Neighbor(BaseModel):
@@ -146,6 +148,7 @@ class Neighbors(BaseModel):
 
     neighbors: list[Neighbor] | None
     unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
+    composed: list[str] | None = Field(default=None, description=COMPOSED)
     suggestions: list[str] | None = Field(
         default=None, description="Known words spelled like the unknown one, the closest first; absent if it is known."
     )
@@ -159,6 +162,7 @@ class Point(BaseModel):
     y: float | None
     z: float | None = Field(default=None, description="Only with three dimensions.")
     unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
+    composed: list[str] | None = Field(default=None, description=COMPOSED)
 
 
 class OddOneOut(BaseModel):
@@ -171,6 +175,7 @@ class OddOneOut(BaseModel):
         description="Cosine of each word with the mean of the known ones; null of an unknown word."
     )
     unknown: list[str] | None = Field(default=None, description="The unknown words; absent if all are known.")
+    composed: list[str] | None = Field(default=None, description=COMPOSED)
 
 
 class Embedding(BaseModel):
@@ -181,10 +186,15 @@ class Embedding(BaseModel):
     embedding: list[float] | str
 
 
-class UnknownInputs(BaseModel):
+class InputNotes(BaseModel):
     """Lectern's own addition to the answer of /v1/embeddings."""
 
     unknown: list[int] = Field(description="Indices of the inputs without a known word, whose vectors are zero.")
+    composed: list[int] | None = Field(
+        default=None,
+        description="Indices of the inputs with a word that is not in the vocabulary, and composed of its n-grams; "
+        "absent if there are none.",
+    )
 
 
 class Usage(BaseModel):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from service.text import CharacterNgrams
 from training.common.errors import ConfigError, DatasetError
-from training.common.vectors import SubwordVectors, WordVectors, load_vectors, save_vectors
+from training.common.vectors import BucketMatrix, SubwordVectors, WordVectors, load_vectors, save_vectors
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.data.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import evaluate
@@ -184,9 +184,9 @@ def test_ngrams_that_no_word_has_are_zero(rows: WordRows) -> None:
     matrix = random_matrices(rows)[0].numpy()
     vectors = rows.subword_vectors(matrix)
     used = {bucket for word in WORDS for bucket in NGRAMS.buckets_of(word)}
-    assert set(np.flatnonzero(vectors.matrix.any(1)).tolist()) == used
+    assert set(np.flatnonzero(vectors.table.rows(slice(None)).any(1)).tolist()) == used
     np.testing.assert_allclose(
-        vectors.compose("watered"), vectors.matrix[NGRAMS.buckets_of("watered")].mean(0), rtol=1e-6
+        vectors.compose("watered"), vectors.table.rows(NGRAMS.buckets_of("watered")).mean(0), rtol=1e-6
     )
     assert vectors.compose("") is None
     unseen = next(word for number in range(10_000) if not used & {*NGRAMS.buckets_of(word := chr(0x4E00 + number))})
@@ -205,7 +205,7 @@ def test_a_run_keeps_its_ngrams(tmp_path: Path) -> None:
     loaded = load_vectors(tmp_path / "run")
     assert loaded.subwords is not None
     assert loaded.subwords.ngrams == vectors.subwords.ngrams == CharacterNgrams(min_ngram=3, max_ngram=6, buckets=100)
-    np.testing.assert_array_equal(loaded.subwords.matrix, vectors.subwords.matrix)
+    np.testing.assert_array_equal(loaded.subwords.table.rows(slice(None)), vectors.subwords.table.rows(slice(None)))
     (tmp_path / "run" / "buckets.npy").write_bytes(b"no array")
     with pytest.raises(DatasetError, match="train again"):
         load_vectors(tmp_path / "run")
@@ -213,7 +213,7 @@ def test_a_run_keeps_its_ngrams(tmp_path: Path) -> None:
 
 def test_pairs_of_unknown_words_are_scored_apart(tmp_path: Path) -> None:
     buckets = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float32)
-    subwords = SubwordVectors(ngrams=NGRAMS, matrix=buckets)
+    subwords = SubwordVectors(ngrams=NGRAMS, table=BucketMatrix(buckets), dimensions=8)
     matrix = np.random.default_rng(1).normal(size=(len(WORDS), 8)).astype(np.float32)
     vectors = WordVectors(words=WORDS, matrix=matrix, subwords=subwords)
     lines = ["water red 1", "water waters 3", "water Redder 2", "Redder watering 5", "reds waterless 4", "x water 9"]

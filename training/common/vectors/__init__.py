@@ -6,7 +6,7 @@ blocks of rows from `open_vectors`.
 
 from training.common.vectors.reader import FORMATS, Format, VectorFile, open_vectors, read_vectors
 from training.common.vectors.rows import Block
-from training.common.vectors.subword_vectors import SubwordVectors
+from training.common.vectors.subword_vectors import BucketMatrix, SubwordVectors
 from training.common.vectors.word_vectors import MATRIX, VOCABULARY, WordVectors, load_vectors, save_vectors
 from training.common.vectors.writer import write_vectors
 
@@ -15,6 +15,7 @@ __all__ = [
     "MATRIX",
     "VOCABULARY",
     "Block",
+    "BucketMatrix",
     "Format",
     "SubwordVectors",
     "VectorFile",

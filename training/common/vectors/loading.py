@@ -18,9 +18,10 @@ from service.tasks.word_vectors.preprocessing import (
     K,
     WordVectorsPreprocessing,
 )
+from service.tasks.word_vectors.subwords import open_subwords
 from training.common.errors import DatasetError
 from training.common.run import CONFIG, Run
-from training.common.vectors import MATRIX, WordVectors, load_vectors, read_vectors
+from training.common.vectors import MATRIX, SubwordVectors, WordVectors, load_vectors, read_vectors
 
 _ROWS_PER_RUN = 16_384
 
@@ -81,4 +82,8 @@ def bundle_vectors(path: Path) -> WordVectors:
             K: np.zeros(len(ids), np.int64),
         }
         matrix[start : start + len(ids)] = session.run(feeds | mapped_tables)[EMBEDDINGS]
-    return WordVectors(words=words, matrix=matrix)
+    subwords = None
+    if (table := open_subwords(bundle, preprocessing)) is not None:
+        dimensions = preprocessing.dimensions
+        subwords = SubwordVectors(ngrams=table.ngrams, table=table, dimensions=dimensions, unit=True)
+    return WordVectors(words=words, matrix=matrix, subwords=subwords)

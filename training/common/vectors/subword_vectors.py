@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,36 @@ from training.common.files import atomic_writer, write_json
 BUCKETS, NGRAMS = "buckets.npy", "ngrams.json"
 
 
+class BucketTable(Protocol):
+    """The vectors of buckets, wherever they are stored."""
+
+    def rows(self, buckets: list[int] | slice) -> NDArray[np.float32]:
+        """The vectors of some buckets, [n, D]."""
+
+
+class BucketMatrix:
+    """Vectors of buckets as a float32 matrix [buckets, D], in memory or memory-mapped."""
+
+    def __init__(self, matrix: NDArray[np.float32]) -> None:
+        self._matrix = matrix
+
+    def rows(self, buckets: list[int] | slice) -> NDArray[np.float32]:
+        """See `BucketTable`."""
+        rows: NDArray[np.float32] = np.asarray(self._matrix[buckets])
+        return rows
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SubwordVectors:
     """The vectors of the buckets into which n-grams are hashed."""
 
     ngrams: CharacterNgrams
-    matrix: NDArray[np.float32]
-    """[buckets, D]: zero for a bucket that no word of the training had."""
+    table: BucketTable
+    """Has a vector for each bucket: zero for one that no word of the training had."""
+    dimensions: int
+    """Components of a vector, D."""
     unit: bool = False
     """Whether the vectors of the known words have norm 1, so that those of unknown ones must have it too."""
-
-    def __post_init__(self) -> None:
-        assert self.matrix.shape[:1] == (self.ngrams.buckets,)
-        assert self.matrix.dtype == np.float32
 
     def compose(self, word: str) -> NDArray[np.float32] | None:
         """The mean of the vectors of a word's n-grams, [D]; None if it has none, or only such that are zero.
@@ -36,7 +54,7 @@ class SubwordVectors:
         buckets = self.ngrams.buckets_of(word)
         if not buckets:
             return None
-        vector: NDArray[np.float32] = self.matrix[buckets].mean(axis=0, dtype=np.float32)
+        vector: NDArray[np.float32] = self.table.rows(buckets).mean(axis=0, dtype=np.float32)
         norm = float(np.linalg.norm(vector))
         if not norm:
             return None
@@ -46,7 +64,7 @@ class SubwordVectors:
 def save_subwords(subwords: SubwordVectors, folder: Path) -> None:
     """Write `buckets.npy` (fp32 [buckets, D]) and `ngrams.json`, the lengths of the n-grams, into `folder`."""
     with atomic_writer(folder / BUCKETS) as stream:
-        np.save(stream, subwords.matrix)
+        np.save(stream, subwords.table.rows(slice(None)))
     write_json(folder / NGRAMS, asdict(subwords.ngrams))
 
 
@@ -73,4 +91,4 @@ def load_subwords(folder: Path, dimensions: int) -> SubwordVectors | None:
             f"{path}: holds {matrix.dtype} {list(matrix.shape)}, not float32 [{ngrams.buckets}, {dimensions}]; "
             "train again"
         )
-    return SubwordVectors(ngrams=ngrams, matrix=matrix)
+    return SubwordVectors(ngrams=ngrams, table=BucketMatrix(matrix), dimensions=dimensions)

@@ -32,7 +32,7 @@ class WordVectors:
         assert self.matrix.dtype == np.float32
         assert len(self.words) == len(self.matrix)
         assert self.counts is None or self.counts.shape == (len(self.words),)
-        assert self.subwords is None or self.subwords.matrix.shape[1] == self.matrix.shape[1]
+        assert self.subwords is None or self.subwords.dimensions == self.matrix.shape[1]
 
     def __len__(self) -> int:
         return len(self.words)

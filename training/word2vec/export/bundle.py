@@ -3,7 +3,7 @@
 import io
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from service.bundle.files import Bundle, draft_bundle
 from service.bundle.manifest import Comparison, Manifest, Metric, Task
 from service.bundle.write_errors import attribute_write_errors
-from service.tasks.word_vectors.preprocessing import ApproximateIndex, WordVectorsPreprocessing
+from service.tasks.word_vectors import WordVectorsPredictor
+from service.tasks.word_vectors.preprocessing import ApproximateIndex, Subwords, WordVectorsPreprocessing
 from service.text import Normalizer, Tokenizer
 from training.common.errors import ConfigError
 from training.common.export import check_target, provenance
 from training.common.samples import SampleAnswers
-from training.common.vectors import Block, WordVectors
+from training.common.vectors import Block, SubwordVectors, WordVectors
 from training.word2vec.export.ann_index import IndexChoice, build_index, choose_expansion, needs_index, with_index
 from training.word2vec.export.card import model_card
 from training.word2vec.export.graph import GRAPH_FILE, build_graph, check_size, graph_spec, is_outside
-from training.word2vec.export.parity import Parity, check_parity
+from training.word2vec.export.parity import Parity, check_composed, check_parity
 from training.word2vec.export.quantized_table import (
     SCALES_FILE,
     TABLE_FILE,
@@ -34,11 +35,10 @@ from training.word2vec.export.quantized_table import (
 )
 from training.word2vec.export.samples import Candidates, choose_candidates, make_samples
 from training.word2vec.export.staging import StagedVectors, stage_vectors
+from training.word2vec.export.subword_table import write_subwords
+from training.word2vec.export.word_weights import word_weights
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
-_SMOOTHING = 1e-3
-"""The constant a of a / (a + p), as in the paper."""
-
 _TOLERANCE = 1e-4
 _BLOCK = 16_384
 
@@ -61,6 +61,8 @@ class BundleSettings:
     """Keep only this many of the leading principal axes; None for all."""
     remove_components: int = 0
     """Leading axes to remove, together with the mean (Mu and Viswanath 2018); 0 changes no cosine."""
+    words_only: bool = False
+    """Whether to leave out the vectors of n-grams, so that unknown words stay unknown."""
     index: IndexChoice = "auto"
     """Whether to build an approximate index; `auto` builds one for more than 200,000 words."""
     threads: int = 0
@@ -113,11 +115,18 @@ def export(vectors: WordVectors, settings: BundleSettings) -> Exported:
         Block(words=vectors.words[start : start + _BLOCK], rows=vectors.matrix[start : start + _BLOCK])
         for start in range(0, len(vectors), _BLOCK)
     )
-    return export_blocks(blocks, settings, dimensions=vectors.dimensions, counts=vectors.counts)
+    return export_blocks(
+        blocks, settings, dimensions=vectors.dimensions, counts=vectors.counts, subwords=vectors.subwords
+    )
 
 
 def export_blocks(
-    blocks: Iterable[Block], settings: BundleSettings, *, dimensions: int, counts: NDArray[np.int64] | None
+    blocks: Iterable[Block],
+    settings: BundleSettings,
+    *,
+    dimensions: int,
+    counts: NDArray[np.int64] | None,
+    subwords: SubwordVectors | None = None,
 ) -> Exported:
     """Export vectors that come block by block, as `export`; they are never all in memory.
 
@@ -126,8 +135,9 @@ def export_blocks(
         settings: settings of the bundle.
         dimensions: components of a row.
         counts: occurrences of each word of the source, if known.
+        subwords: the vectors of n-grams, if there are any.
     """
-    kept = check_exportable(settings, dimensions=dimensions)
+    kept = check_exportable(settings, dimensions=dimensions, subwords=subwords is not None)
     # In the repository, as the temporary files are as large as the vectors, and the bundle links to them.
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=settings.repository) as name:
         folder = Path(name)
@@ -137,16 +147,17 @@ def export_blocks(
             )
             axes = principal_axes(staged, kept, remove=settings.remove_components)
             weights = word_weights(len(staged.words), counts, staged.source_rows)
-            return _export_staged(settings, staged, axes, weights, folder)
+            return _export_staged(settings, staged, axes, weights, None if settings.words_only else subwords, folder)
 
 
-def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 0) -> int:
+def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 0, subwords: bool = False) -> int:
     """Check the settings before anything is trained or read.
 
     Args:
         settings: settings of the bundle.
         dimensions: components of the vectors.
         words: maximum number of words; 0 if unknown.
+        subwords: whether there are vectors of n-grams.
 
     Returns:
         The number of axes that are kept.
@@ -158,6 +169,11 @@ def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 
     available = dimensions - settings.remove_components
     if available < 1:
         raise ConfigError(f"--remove-components {settings.remove_components}: the vectors have {dimensions}")
+    if subwords and settings.remove_components and not settings.words_only:
+        raise ConfigError(
+            "--remove-components: the mean of the words cannot be subtracted from n-grams, of which unknown words are "
+            "composed; leave it out, or the n-grams with --words-only"
+        )
     kept = settings.dimensions or available
     if kept > available:
         raise ConfigError(f"--keep-dimensions {kept}: the vectors have {available}; ask for at most as many")
@@ -168,40 +184,24 @@ def check_exportable(settings: BundleSettings, *, dimensions: int, words: int = 
     return kept
 
 
-def word_weights(
-    words: int, counts: NDArray[np.int64] | None, source_rows: NDArray[np.int64] | None = None
-) -> NDArray[np.float32]:
-    """The weight a / (a + p) of each word in the mean of a text's vectors (Arora, Liang, Ma 2017, section 3).
-
-    Args:
-        words: V.
-        counts: occurrences of the source's words; if unknown, p follows Zipf's law, 1 / (rank + 2.7).
-        source_rows: [V], the row of the source of each word; None for all rows in order.
-
-    Returns:
-        [V].
-    """
-    if counts is None:
-        zipf = 1 / (np.arange(1, words + 1) + 2.7)
-        frequencies = zipf / zipf.sum()
-    else:
-        frequencies = (counts if source_rows is None else counts[source_rows]) / counts.sum()
-    weights: NDArray[np.float32] = (_SMOOTHING / (_SMOOTHING + frequencies)).astype(np.float32)
-    return weights
-
-
 def _export_staged(
-    settings: BundleSettings, staged: StagedVectors, axes: Axes, weights: NDArray[np.float32], folder: Path
+    settings: BundleSettings,
+    staged: StagedVectors,
+    axes: Axes,
+    weights: NDArray[np.float32],
+    subwords: SubwordVectors | None,
+    folder: Path,
 ) -> Exported:
     """Make the files of the bundle, check and answer it with the predictor that serves it, and publish it."""
     index = ApproximateIndex() if needs_index(settings.index, len(staged.words)) else None
     table = build_table(staged, axes, settings.precision, folder)
     check_size(len(table), table.dimensions, settings.precision)
     words_per_second = build_index(table, folder / index.file, threads=settings.threads) if index else None
-    manifest = _manifest(settings, table, _preprocessing(settings, table, index))
+    stored = None if subwords is None else write_subwords(subwords, axes, settings.precision, folder)
+    manifest = _manifest(settings, table, _preprocessing(settings, table, index, stored))
     files = _files(manifest, table, staged.words, weights, folder)
     with draft_bundle(settings.repository, manifest, files, link=True) as draft:
-        parity, candidates = _search_exactly(draft.bundle, staged, axes, settings.precision)
+        parity, candidates = _search_exactly(draft.bundle, staged, axes, settings.precision, subwords)
         if index is not None:
             index = choose_expansion(draft.bundle, parity)
         final = with_index(draft.bundle, index)
@@ -228,14 +228,19 @@ def _export_staged(
 
 
 def _search_exactly(
-    bundle: Bundle, staged: StagedVectors, axes: Axes, precision: Precision
+    bundle: Bundle, staged: StagedVectors, axes: Axes, precision: Precision, subwords: SubwordVectors | None
 ) -> tuple[Parity, Candidates]:
-    """Compare exact search with float32, and choose the candidates for samples by it.
+    """Compare exact search and words composed of n-grams with float32, and choose the candidates for samples by it.
 
     The predictor is released on return, as it has a table inside the graph in memory as float32.
     """
     answers = SampleAnswers(with_index(bundle, None))
-    return check_parity(answers.predictor, staged, axes, precision), choose_candidates(answers)
+    parity = check_parity(answers.predictor, staged, axes, precision)
+    if subwords is not None:
+        assert isinstance(answers.predictor, WordVectorsPredictor)
+        difference = check_composed(answers.predictor, staged, subwords, axes, precision)
+        parity = replace(parity, composed_difference=difference)
+    return parity, choose_candidates(answers)
 
 
 def _files(
@@ -249,11 +254,15 @@ def _files(
         preprocessing.word_weights: _npy(weights),
     }
     index_file = preprocessing.index.file if preprocessing.index else None
-    large = (preprocessing.table, preprocessing.scales, index_file)
+    large = [preprocessing.table, preprocessing.scales, index_file]
+    if subwords := preprocessing.subwords:
+        large += [subwords.file, subwords.scales, subwords.columns]
     return files | {name: folder / name for name in large if name is not None}
 
 
-def _preprocessing(settings: BundleSettings, table: Table, index: ApproximateIndex | None) -> WordVectorsPreprocessing:
+def _preprocessing(
+    settings: BundleSettings, table: Table, index: ApproximateIndex | None, subwords: Subwords | None
+) -> WordVectorsPreprocessing:
     outside = is_outside(table)
     return WordVectorsPreprocessing(
         dimensions=table.dimensions,
@@ -263,6 +272,7 @@ def _preprocessing(settings: BundleSettings, table: Table, index: ApproximateInd
         table=TABLE_FILE if outside else None,
         scales=SCALES_FILE if outside and table.row_scales is not None else None,
         index=index,
+        subwords=subwords,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from service.bundle.files import Sample
 from service.bundle.manifest import Manifest
-from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
+from service.tasks.word_vectors.preprocessing import Subwords, WordVectorsPreprocessing
 from training.word2vec.export.parity import Parity
 from training.word2vec.export.quantized_table import Precision
 from training.word2vec.export.samples import ANALOGY, NEIGHBORS
@@ -23,7 +23,7 @@ _CARD = """\
 | Vectors | {dimensions} dimensions, norm 1, along their principal axes ({axes}), so that the leading ones may be kept alone |
 | Stored as | {precision}; scores differ from those in float32 by {difference:.1g} at most, and {overlap:.1%} of the ten nearest words are the same ({queries:,} words, measured on the graph that ships) |
 | Search | {search} |
-| Look-ups | normalizer `{normalizer}`, texts are split by the tokenizer `{tokenizer}` |
+{unknown}| Look-ups | normalizer `{normalizer}`, texts are split by the tokenizer `{tokenizer}` |
 | Mean of several words | weighted by a / (a + p), p the word's frequency, a = 0.001 (Arora, Liang, Ma 2017, section 3) |
 | Licence of the vectors | {licence} |
 | Attribution | {attribution} |
@@ -42,9 +42,17 @@ _CARD = """\
 ## Limitations
 
 A word has one vector, whatever it means in its sentence. Near words are used in similar contexts in the data; they
-need not mean the same: opposites are often near. What the data says of people, prejudice included, is in the vectors too. Words that are not in
-the vocabulary have no vector.
+need not mean the same: opposites are often near. What the data says of people, prejudice included, is in the vectors too.
+{limitation}
 """
+
+_UNKNOWN = """\
+| Unknown words | the mean of the vectors of their n-grams of {min_ngram} to {max_ngram} characters, in {buckets:,} buckets, as in fastText (Bojanowski et al. 2017); they differ from those in float32 by {difference:.1g} at most |
+"""
+_LIMITATIONS = {
+    False: "Words that are not in the vocabulary have no vector.",
+    True: "A word that is not in the vocabulary is composed of its parts, whatever it means: answers name such words under `composed`.",
+}
 
 _SEARCH = {
     False: "exact: every word is compared",
@@ -89,6 +97,8 @@ def model_card(
         search=_SEARCH[index is not None].format(
             expansion=index.expansion if index else 0, recall=(index.recall or 0) if index else 0
         ),
+        unknown=_unknown_words(settings.subwords, parity),
+        limitation=_LIMITATIONS[settings.subwords is not None],
         normalizer=settings.normalizer,
         tokenizer=settings.tokenizer,
         licence=source.licence,
@@ -98,6 +108,18 @@ def model_card(
         data=source.data,
         settings=_settings(source.config),
         libraries=", ".join(f"{name} {version}" for name, version in source.libraries.items()),
+    )
+
+
+def _unknown_words(subwords: Subwords | None, parity: Parity) -> str:
+    """The row of the table about unknown words; empty without n-grams."""
+    if subwords is None:
+        return ""
+    return _UNKNOWN.format(
+        min_ngram=subwords.min_ngram,
+        max_ngram=subwords.max_ngram,
+        buckets=subwords.buckets,
+        difference=parity.composed_difference or 0,
     )
 
 

@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.tasks.base import Predictor
+from service.tasks.word_vectors import WordVectorsPredictor
 from service.tasks.word_vectors.preprocessing import IDS, K
 from service.tasks.word_vectors.request import NEIGHBORS
 from training.common.errors import ExportError
+from training.common.vectors import SubwordVectors
 from training.word2vec.export.quantized_table import Axes, Precision, project, projected_blocks
 from training.word2vec.export.staging import StagedVectors
 
@@ -22,6 +24,8 @@ _BLOCK = 2048
 
 _MAX_DIFFERENCE: dict[Precision, float] = {"int8": 0.03, "fp16": 2e-3, "fp32": 1e-5}
 """The largest difference of a score that is accepted."""
+_MAX_COMPOSED_DIFFERENCE: dict[Precision, float] = {"int8": 0.05, "fp16": 5e-3, "fp32": 5e-3}
+"""The same of a vector that is composed of n-grams."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,6 +40,8 @@ class Parity:
     """Largest difference of a neighbor's score from its cosine in float32."""
     overlap: float
     """Share of the ten nearest neighbors in float32 that the served search finds too."""
+    composed_difference: float | None = None
+    """The longest difference of a unit vector composed of n-grams from that in float32; None without n-grams."""
 
 
 def check_parity(predictor: Predictor[Any], staged: StagedVectors, axes: Axes, precision: Precision) -> Parity:
@@ -70,6 +76,39 @@ def check_parity(predictor: Predictor[Any], staged: StagedVectors, axes: Axes, p
         greatest_difference=difference,
         overlap=overlap(_true_neighbors(staged, axes, vectors, queries), neighbors),
     )
+
+
+def check_composed(
+    predictor: WordVectorsPredictor, staged: StagedVectors, subwords: SubwordVectors, axes: Axes, precision: Precision
+) -> float:
+    """Compose up to 1,000 words of n-grams alone, as if they were unknown, and compare them with float32.
+
+    Args:
+        predictor: composes words.
+        staged: has the words.
+        subwords: the vectors of the n-grams before quantization.
+        axes: the principal axes of the bundle.
+        precision: precision of the table.
+
+    Returns:
+        The longest difference of two unit vectors, which no score differs by more than.
+
+    Raises:
+        ExportError: it is larger than the precision explains.
+    """
+    indices = np.unique(np.linspace(0, len(staged.words) - 1, min(_QUERIES, len(staged.words))).astype(np.int64))
+    longest = 0.0
+    for word in (staged.words[index] for index in indices.tolist()):
+        served, exact = predictor.lookup.compose(word), subwords.compose(word)
+        if served is not None and exact is not None:
+            longest = max(longest, float(np.linalg.norm(served - project(exact[None], axes)[0])))
+    limit = _MAX_COMPOSED_DIFFERENCE[precision]
+    if not longest <= limit:
+        raise ExportError(
+            f"words composed of n-grams differ from float32 by up to {longest:.2g} (limit for {precision}: {limit:g}); "
+            "nothing was written; choose a higher precision, or leave the n-grams out with --words-only"
+        )
+    return longest
 
 
 def nearest_rows(

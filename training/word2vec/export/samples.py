@@ -93,6 +93,7 @@ def make_samples(served: SampleAnswers, candidates: Candidates) -> list[Sample]:
         *_neighbors(served, candidates.neighbors),
         *_analogy(served, candidates.analogies),
         *_embeddings(served, candidates.words),
+        *_composed(served, candidates.words),
     ]
 
 
@@ -167,6 +168,17 @@ def _is_clear(result: dict[str, Any]) -> bool:
     """
     scores = [entry["score"] for entry in result["neighbors"]]
     return bool(scores) and min((left - right for left, right in pairwise(scores)), default=1) >= _MIN_GAP
+
+
+def _composed(served: SampleAnswers, words: list[str]) -> Iterator[Sample]:
+    """The similarities of an unknown word, a compound of two known ones, with both; nothing without n-grams."""
+    assert isinstance(served.predictor, WordVectorsPredictor)
+    lookup = served.predictor.lookup
+    for left, right in pairwise(words):
+        compound = left + right
+        if compound not in lookup.vocabulary and lookup.compose(compound) is not None:
+            yield served.sample({"pairs": [[compound, left], [compound, right]]}, SIMILARITY)
+            return
 
 
 def _words(result: dict[str, Any]) -> list[str]:

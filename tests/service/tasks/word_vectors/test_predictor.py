@@ -19,9 +19,10 @@ from service.runtime.session import OnnxSession, Tensors
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table
+from service.tasks.word_vectors.found_words import SUMS, WeightedSum
 from service.tasks.word_vectors.odd_one_out import closeness
 from service.tasks.word_vectors.projection import principal_components
-from service.tasks.word_vectors.request import NEIGHBORS, SUMS, search_work
+from service.tasks.word_vectors.request import NEIGHBORS, search_work
 from tests.support.bundle_edits import edit_samples, rewrite
 from tests.support.files import npy
 from tests.support.predictors import open_predictor
@@ -234,7 +235,7 @@ def test_words_that_cancel_each_other_out_are_refused(tmp_path: Path) -> None:
 
 
 def test_tiny_weights_do_not_cancel_out(inside: WordVectorsPredictor) -> None:
-    sums = object_array([(np.array([1, 2]), np.array([1e-10, 1e-10], np.float32))])
+    sums = object_array([WeightedSum(np.array([1, 2]), np.array([1e-10, 1e-10], np.float32))])
     assert np.linalg.norm(inside.infer({SUMS: sums})["embeddings"]) == pytest.approx(1)
 
 
@@ -283,7 +284,7 @@ def test_quick_runs_and_large_requests(inside: WordVectorsPredictor) -> None:
     assert inside.scheduling.is_quick({"ids": np.zeros(9, np.int64)})
     assert not inside.scheduling.is_quick({"ids": np.zeros(5000, np.int64)})
     assert not inside.scheduling.is_quick(inside.scheduling.warm_up())
-    long = (np.zeros(300, np.int64), np.ones(300, np.float32))
+    long = WeightedSum(np.zeros(300, np.int64), np.ones(300, np.float32))
     assert inside.scheduling.is_quick({SUMS: object_array([long])})
     assert not inside.scheduling.is_quick({SUMS: object_array([long, long])})
     mapped = load(write_words(inside.bundle.path.parent.parent, "mapped", form="int8"))

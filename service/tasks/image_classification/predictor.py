@@ -29,6 +29,7 @@ from service.tasks.image_classification.preprocessing import (
     UnreadImageFormatError,
     find_figures,
     normalize,
+    read_media_types,
     shrink,
 )
 from service.tasks.image_classification.request import ClassifyRequest, ExplainedImage, PictureFigures, to_request
@@ -78,12 +79,16 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
 
     @cached_property
     def details(self) -> dict[str, JsonValue]:
-        """`temperature`: what the network's outputs are divided by before the softmax; None where that is not known."""
+        """What else is known of the model and its inputs.
+
+        `temperature`: what the network's outputs are divided by before the softmax; None where that is not known.
+        `media_types`: of the pictures that this server reads.
+        """
         try:
-            graph = read_nodes(self.bundle.path / self._session.graph.file)
+            temperature = temperature_of(read_nodes(self.bundle.path / self._session.graph.file), self._output)
         except BundleError:
-            return {"temperature": None}
-        return {"temperature": temperature_of(graph, self._output)}
+            temperature = None
+        return {"temperature": temperature, "media_types": list(read_media_types())}
 
     def parse(self, body: ClassifyBody) -> ClassifyRequest:
         return to_request(body)

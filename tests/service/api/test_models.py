@@ -12,6 +12,7 @@ from service.api.openai import ModelCard, ModelList
 from service.app import create_app
 from service.runtime.devices import device_name
 from service.settings import ModelSettings, Settings
+from service.tasks.image_classification.preprocessing import read_media_types
 from tests.support.classifier_bundles import LABELS, write_classifier
 from tests.support.translator_bundles import write_translator
 from tests.support.word_vector_bundles import write_words
@@ -33,7 +34,7 @@ def test_the_list_of_models(client: TestClient) -> None:
     assert card.licence.attribution == "nobody"
     assert card.providers["model"].actual == ["CPUExecutionProvider"]
     assert card.warm_up_ms > 0
-    assert card.details == {"temperature": 1.0}
+    assert card.details == {"temperature": 1.0, "media_types": list(read_media_types())}
     assert card.limits == {
         "max_batch_size": 64,
         "max_body_bytes": 16 * 2**20,

@@ -45,13 +45,13 @@ const ITEM = /^[a-z_]+\[\d+\]: (?=')/;
 /** Remedies for programs: a page sends one request for what one writes. */
 const FOR_PROGRAMS = /^send (several requests|it in parts|less|it without split)$/;
 
-const PICTURES = 'Choose a PNG, JPEG, WebP, AVIF, BMP, GIF or TIFF.';
+const ANOTHER_PICTURE = 'Choose another picture, such as a PNG or JPEG.';
 /** Messages about what a person took for a picture, which name forms that programs send.
  * @type {[RegExp, string][]} */
 const ABOUT_PICTURES = [
-  [/^content-type .* is not supported; send .*$/, `This is not a picture. ${PICTURES}`],
-  [/^the bytes are not an image of a known format; .*$/, `This is not a picture, or a damaged one. ${PICTURES}`],
-  [/^(the body is empty|the image has no bytes); .*$/, `This file is empty. ${PICTURES}`],
+  [/^content-type .* is not supported; send .*$/, `This is not a picture. ${ANOTHER_PICTURE}`],
+  [/^the bytes are not an image of a known format; .*$/, `This is not a picture, or a damaged one. ${ANOTHER_PICTURE}`],
+  [/^(the body is empty|the image has no bytes); .*$/, `This file is empty. ${ANOTHER_PICTURE}`],
   [/^the image is HEIC, which is read only where .*$/, 'This picture is HEIC, which this server does not read. Choose a PNG or JPEG of it.'],
 ];
 /** What names a package is for whoever runs the server. */

@@ -23,7 +23,13 @@ from service.tasks.image_classification.preprocessing.errors import (
     UnsupportedImageError,
     VectorImageError,
 )
-from service.tasks.image_classification.preprocessing.formats import MEDIA_TYPES, FileLimits, is_picture, is_recognized
+from service.tasks.image_classification.preprocessing.formats import (
+    MEDIA_TYPES,
+    FileLimits,
+    is_picture,
+    is_recognized,
+    read_media_types,
+)
 from service.tasks.image_classification.preprocessing.mnist import center_in_field
 from service.tasks.image_classification.preprocessing.pipeline import ImagePreprocessing, find_figures, normalize
 
@@ -53,6 +59,7 @@ __all__ = [
     "is_picture",
     "is_recognized",
     "normalize",
+    "read_media_types",
     "shrink",
 ]
 

@@ -3,23 +3,40 @@
  * @typedef {import('./picture.js').Picture} Picture
  */
 import { imageTypeOf } from '../../corrections/picture_types.js';
+import { FIRST_BYTES, kindOf, refusalOf } from './file_kind.js';
 
 /** Sides of photographs in pixels: the network sees 28, so that nothing is lost above this. */
 const LONGEST = 1024;
+const SVG = 'image/svg+xml';
 
-/** @param {File} file
- * @returns {Promise<{ image: ImageBitmap | null, unread: Picture | null }>} unread: one that this browser cannot show, to be
- *     sent as it is
+const MEGABYTE = 1e6;
+
+/** What the server reads of a model. @param {import('../../server/types.js').Model} model
+ * @returns {{ types: string[] | undefined, maxBytes: number }} types: of pictures; undefined: it does not say */
+export const acceptedBy = ({ details, limits }) => ({ types: details.media_types, maxBytes: limits.max_body_bytes ?? Infinity });
+
+/** @param {File} file @param {ReturnType<typeof acceptedBy>} accepted
+ * @returns {Promise<{ image: ImageBitmap | null, unread: Picture | null, refusal: string }>} unread: one that this browser cannot
+ *     show, to be sent as it is. refusal: why it is neither, for the user
  * @throws {DOMException} if its bytes cannot be read, as of a folder or a file that is gone */
-export async function openFile(file) {
+export async function openFile(file, { types, maxBytes }) {
+  const name = file.name || 'This file';
+  const kind = kindOf(new Uint8Array(await file.slice(0, FIRST_BYTES).arrayBuffer()));
+  const refused = (/** @type {string} */ refusal) => ({ image: null, unread: null, refusal });
+  // Also before the browser tries: it may be gigabytes of video.
+  if (kind.noPicture !== null) return refused(refusalOf(kind, name, types) ?? '');
   try {
-    return { image: await readImage(file), unread: null };
+    return { image: kind.isSvg ? await rasterized(new Blob([file], { type: SVG })) : await readImage(file), unread: null, refusal: '' };
   } catch {
-    const type = imageTypeOf(file);
-    const name = file.name || 'picture';
+    const refusal = kind.isSvg ? `${name} is an SVG that this browser cannot draw. Choose a PNG of it.` : refusalOf(kind, name, types);
+    if (refusal) return refused(refusal);
+    if (file.size > maxBytes) {
+      return refused(`${name} has ${(file.size / MEGABYTE).toFixed(1)} MB, and this browser cannot make it smaller: the server takes ${(maxBytes / MEGABYTE).toFixed(1)} MB. Choose a smaller one, or a JPEG of it.`);
+    }
+    const type = kind.type ?? imageTypeOf(file);
     // Its bytes as they are now: the file may be gone when they are sent.
-    const content = new File([await file.arrayBuffer()], name, { type, lastModified: file.lastModified });
-    return { image: null, unread: { content, name, type, width: 0, height: 0 } };
+    const content = new File([await file.arrayBuffer()], file.name || 'picture', { type, lastModified: file.lastModified });
+    return { image: null, unread: { content, name: content.name, type, width: 0, height: 0 }, refusal: '' };
   }
 }
 
@@ -28,7 +45,7 @@ export async function openFile(file) {
  * @returns {Promise<ImageBitmap>} of at most 1024 pixels a side
  * @throws {DOMException} if the browser cannot read it */
 async function readImage(file) {
-  const whole = file.type === 'image/svg+xml' ? await rasterized(file) : await createImageBitmap(file);
+  const whole = await createImageBitmap(file);
   const share = LONGEST / Math.max(whole.width, whole.height);
   if (share >= 1) return whole;
   const smaller = await createImageBitmap(whole, {

@@ -9,7 +9,7 @@ import { html, useCallback, useEffect, useMemo, useRef, useState } from '../../v
 import { Deformations, fromQuery } from './deformations.js';
 import { EXAMPLES } from './examples.js';
 import { Explanation } from './explanation.js';
-import { openFile } from './open_file.js';
+import { acceptedBy, openFile } from './open_file.js';
 import { Pad } from './pad.js';
 import { isBlank } from './picture.js';
 import { Predictions } from './predictions.js';
@@ -86,17 +86,22 @@ export function Panel({ server, model, query, setQuery, panelState }) {
   const onFile = useCallback(async (/** @type {File} */ file) => {
     reading.current = file;
     setMessage('');
-    const opened = await openFile(file).catch(() => null);
+    const opened = await openFile(file, acceptedBy(model)).catch(() => null);
     if (reading.current !== file) return; // Another was chosen meanwhile, or something drawn.
     if (!opened) {
       setMessage(`${file.name} cannot be read. Choose it again, or, if it is a folder, one of its files.`);
+      return;
+    }
+    if (opened.refusal) {
+      // After what was said of several files.
+      setMessage((said) => [said, opened.refusal].filter(Boolean).join(' '));
       return;
     }
     setImage(opened.image);
     setUnread(opened.unread);
     setStrokes([]);
     setQuery({ drawing: '' }, { push: true }); // The back button leads to what was drawn before.
-  }, [setQuery]);
+  }, [setQuery, model]);
   const blank = isBlank(source) && !unread;
   const answer = blank ? null : state.answer;
   const isAwaited = !blank && !state.answer && !state.error;

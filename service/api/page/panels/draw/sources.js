@@ -16,7 +16,7 @@ export function Sources({ onFile, onMessage }) {
       const [first, ...others] = data?.files ?? [];
       if (first) onFile(first);
       if (!first) onMessage(`What was ${verb} is ${kindOf(data)}, not a picture. Copy the picture itself, or save it and open the file.`);
-      else if (others.length) onMessage(`${others.length + 1} files were ${verb}. Only the first is shown: ${first.name}.`);
+      else if (others.length) onMessage(`${others.length + 1} files were ${verb}. Only the first is read: ${first.name}.`);
     };
     const paste = (/** @type {ClipboardEvent} */ event) => {
       const field = /** @type {Element} */ (event.target).closest?.('input, textarea, select');

@@ -51,11 +51,20 @@ __all__ = [
     "detect_format",
     "is_picture",
     "is_recognized",
+    "read_media_types",
 ]
 
 MEDIA_TYPES = tuple(f"image/{name}" for name in ("png", "jpeg", "webp", "avif", "heic", "bmp", "gif", "tiff"))
 """The media types that are read, HEIC where its extra is installed. They are recognized by the bytes, not by a declared
 type."""
+
+
+def read_media_types() -> tuple[str, ...]:
+    """The media types that this process reads: HEIC takes the extra `heif`, AVIF a Pillow that was built with it."""
+    missing = {"image/heic"} if HeifImageFile is None else set()
+    if not AvifImagePlugin.SUPPORTED:
+        missing.add("image/avif")
+    return tuple(each for each in MEDIA_TYPES if each not in missing)
 
 
 class Format(NamedTuple):

@@ -265,7 +265,10 @@ def test_a_person_is_told_what_a_person_can_do(page: Page) -> None:
             "Text: has 20000 characters, the limit is 10000. Shorten the text."
         ),
         "the body is larger than 9 bytes (the smaller of LECTERN_MAX_BODY_BYTES and what LECTERN_MAX_TEXTS can take); "
-        "send it in parts": "The body is larger than 9 bytes. Take a smaller picture or a shorter text.",
+        "send it in parts": "What was sent is larger than 9 bytes. Take a smaller picture or a shorter text.",
+        "the body is larger than 16777216 bytes (LECTERN_MAX_BODY_BYTES); send it in parts": (
+            "What was sent is larger than 16.0 MiB. Take a smaller picture or a shorter text."
+        ),
         "loading and unloading is off: LECTERN_HOST is no loopback address; set LECTERN_MODEL_CONTROL=explicit and "
         "restart": "Loading and unloading is off.",
         "this host is not trusted; call the server by an address that LECTERN_TRUSTED_HOSTS names, or by localhost": (

@@ -74,6 +74,18 @@ def test_the_results_of_a_model_are_in_words(page: Page) -> None:
         assert not unknown, (model["id"], unknown)
 
 
+def test_of_a_model_without_a_panel_it_says_where_it_can_be_tried(page: Page) -> None:
+    listing = page.request.get("/v1/models").json()
+    listing["data"][0]["task"] = "speech-recognition"
+    page.route("**/v1/models", lambda route: route.fulfill(json=listing))
+    page.goto("/#/models")
+    card = page.locator(".model-card")
+    expect(card).to_contain_text("This page has no panel for speech-recognition: docs has the operations")
+    expect(card.get_by_role("link", name="docs")).to_have_attribute("href", "docs")
+    page.get_by_role("region", name="Models", exact=True).get_by_role("button", name="ner-en").click()
+    expect(card).not_to_contain_text("no panel")
+
+
 def test_what_auto_measured_is_shown(page: Page) -> None:
     listing = page.request.get("/v1/models").json()
     listing["data"][0]["provider_choice"] = {

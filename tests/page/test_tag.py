@@ -176,7 +176,18 @@ def test_a_text_too_long_to_be_explained_is_tagged_and_the_next_is_explained(bro
         page.goto("/#/tag?model=pos-en&text=She+sings.")
         expect(page.get_by_role("region", name=re.compile("^All tags of"))).to_be_visible()
         text = page.get_by_label("Text", exact=True)
-        text.fill("She sings.\n" * 400)
+        held: list[Route] = []
+        page.route(
+            "**/v1/tag",
+            lambda route: route.fallback() if route.request.post_data_json.get("explain") else held.append(route),
+        )
+        with page.expect_request(lambda request: "explain" not in (request.post_data or "explain")):
+            text.fill("She sings.\n" * 400)
+        expect(page.locator(".waiting")).to_have_text("pos-en is reading …")
+        expect(page.locator(".stale .word").first).to_be_visible()  # of the last text
+        expect(page.locator(".problem")).to_have_count(0)
+        page.unroute("**/v1/tag")
+        held[0].fallback()
         expect(page.locator(".folds")).to_contain_text("This text is too long to be explained")
         expect(page.locator(".marked .word")).to_have_count(1200)
         expect(page.locator("#tag-problem")).to_have_count(0)

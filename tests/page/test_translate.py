@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.page.browser import PATIENCE_MS, violations, window
+from tests.support.processes import ROOT, environment, server
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -165,3 +168,54 @@ def test_the_call_of_the_search_is_there_as_code(page: Page) -> None:
     expect(page.locator(".translation")).to_contain_text("Guten")
     page.locator("summary", has_text="As code").click()
     expect(page.get_by_label("Program").filter(has_text='"beam":true')).to_have_count(1)
+
+
+def test_of_a_long_text_an_alternative_is_what_differs_and_the_search_is_too_long_to_show(
+    browser: Browser, url: str
+) -> None:
+    with window(browser, url, expected="422") as page:  # of the search
+        page.goto("/#/translate?text=Good+morning.")
+        expect(page.locator(".translation")).to_contain_text("Guten")
+        page.locator("summary", has_text="The search as a tree").click()
+        page.get_by_label("English").fill("The quick dog sleeps in the old house near the river. " * 100)
+        alternative = page.locator(".alternatives li button").first
+        expect(alternative).to_contain_text("…")
+        assert len(alternative.inner_text()) < 200
+        alternative.click()
+        expect(page.get_by_role("group", name=re.compile("^Alternative, sentence"))).to_have_count(1)
+        expect(page.locator("main")).to_contain_text("This text is too long for its search to be shown")
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_what_differs_begins_and_ends_with_whole_words(page: Page) -> None:
+    page.goto("/")
+    text, other = (
+        "eins zwei drei " * 20 + "vier" + " fünf sechs" * 20,
+        "eins zwei drei " * 20 + "vierzig" + " fünf sechs" * 20,
+    )
+    short = page.evaluate(
+        "async ([a, b]) => (await import('/page/panels/translate/difference.js')).differenceOf(a, b)", [other, text]
+    )
+    assert short.startswith("… ")
+    assert short.endswith(" …")
+    assert "drei vierzig fünf" in short
+    assert set(short.split()) == {"…", "eins", "zwei", "drei", "vierzig", "fünf", "sechs"}
+
+
+def test_a_model_without_attention_is_shown_without_it(browser: Browser, program: Path, tmp_path: Path) -> None:
+    python = str(program.parent / "python")
+    write = (
+        "from pathlib import Path; from tests.support.translator_bundles import write_translator; "
+        f"write_translator(Path({str(tmp_path)!r}), attention=False)"
+    )
+    subprocess.run([python, "-c", write], cwd=ROOT, env=environment(PYTHONPATH=str(ROOT)), check=True)
+    with (
+        server(tmp_path, python=python, program=(str(program), "serve")) as process,
+        window(browser, process.wait_for("serving")["address"]) as page,
+    ):
+        page.goto("/#/translate?text=The dog sleeps.")
+        expect(page.get_by_label("Translation", exact=True)).to_have_text("Der Hund schläft.")
+        expect(page.locator("main")).to_contain_text("translate-en-de has no attention")
+        page.locator("summary", has_text="The search as a tree").click()
+        page.locator(".alternatives li button").first.click()
+        expect(page.locator(".tree g.compared text").last).to_be_visible()

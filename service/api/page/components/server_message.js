@@ -1,5 +1,6 @@
 /** A message of the server for the person at the page; what only its operator can change is folded. */
 import { html } from '../vendor/preact.js';
+import { three } from './numbers.js';
 import { sentence } from './text.js';
 
 const SHORTER_TEXT = 'Shorten the text.';
@@ -70,7 +71,8 @@ export function forPerson(message) {
     .map((clause) => clause.replace(/: [^:]*LECTERN_.*$/, ''))
     .filter((clause) => !VARIABLE.test(clause) && !FOR_PROGRAMS.test(clause));
   const advice = clauses.length < 2 ? ADVICE[variable] ?? '' : '';
-  return { text: [sentence(clauses.join('; ')), advice].filter(Boolean).join(' '), whole: sentence(bare) };
+  const said = clauses.join('; ').replace(/^the body is/, 'what was sent is').replace(/\b(\d{7,}) bytes/, (_, bytes) => `${three(bytes / 2 ** 20)} MiB`);
+  return { text: [sentence(said), advice].filter(Boolean).join(' '), whole: sentence(bare) };
 }
 
 /** @param {{ message: string }} props of the server */

@@ -48,7 +48,7 @@ export function MissingModel({ server, entry, name, models, idle, allowsModelCon
       ${!running && outcome?.failed && html`<div class="problem" role="alert"><${ServerMessage} message=${outcome.text} /></div>`}
       ${unknown.length > 0 && html`<p>Of ${unknown.join(', ')} the server cannot read what ${unknown.length > 1 ? 'they are' : 'it is'} for.</p>`}
       <p>${wanted.length ? !allowsModelControl && 'Whoever runs this server can load it. '
-    : name === null && 'Put one into the model repository, or train one with lectern-train. '}<a href="#/models">Models</a> shows what there is.</p>
+    : name === null && `It takes one of the task ${entry.task}: put one into the model repository, or train one with lectern-train. `}<a href="#/models">Models</a> shows what there is.</p>
       ${wanted.length > 0 && html`<p class="caption">What you entered stays here: the panel comes back once ${name ?? 'a model'} serves.</p>`}
       ${models.length > 0 && html`<div class="buttons"><span class="caption">Or go on with</span>
         ${models.map((model) => html`<button key=${model.id} type="button" class="button" onClick=${() => onModel(model)}>${model.id}</button>`)}</div>`}

@@ -67,8 +67,9 @@ export function useAnswer(server, call, { delay = 0, finish = false } = {}) {
           if (error.isTemporary) change({ error }); // It concerns the newest call as well.
           return;
         }
-        // What the server refuses has no answer, and that of another input must not stand for it.
-        const answer = error.kind === 'invalid' ? { answer: null } : {};
+        // What the server refuses has no answer, and that of another input must not stand for it; where it refuses to explain
+        // it alone, `useExplained` asks once more.
+        const answer = error.kind === 'invalid' && error.field !== 'explain' ? { answer: null } : {};
         change({ error, ...answer, pending: false, slow: false, retryIn: retryOf(error, tries) });
       } finally {
         clearTimeout(slow);

@@ -2,7 +2,7 @@
  *
  * @typedef {import('./types.js').Call} Call
  */
-import { useEffect, useState } from '../vendor/preact.js';
+import { useEffect, useRef, useState } from '../vendor/preact.js';
 import { useAnswer } from './use_answer.js';
 
 /** In the error of a text that is too long to be explained; a model that explains nothing is refused without it. */
@@ -26,12 +26,16 @@ export function useExplained(server, call, options) {
   const full = call && explains ? withExplain(call, options?.targetLabel) : call;
   const state = useAnswer(server, full, options);
   const { error } = state;
-  const isRefusal = explains && error?.kind === 'invalid' && error.field === 'explain';
+  // Also while the call without it is on its way.
+  const isRefusal = error?.kind === 'invalid' && error.field === 'explain';
   const isLimit = isRefusal && LIMIT.test(error.message);
+  const handled = useRef(/** @type {import('./errors.js').ServerError | null} */ (null));
   useEffect(() => {
+    if (!isRefusal || handled.current === error) return;
+    handled.current = error;
     if (isLimit) setTooLong(input);
-    else if (isRefusal) setRefused((old) => ({ ...old, [model]: true }));
-  }, [isRefusal, isLimit, model, input]);
+    else setRefused((old) => ({ ...old, [model]: true }));
+  }, [error]);
   return isRefusal ? { ...state, error: null, pending: true, explains, isTooLong } : { ...state, explains, isTooLong };
 }
 

@@ -1,5 +1,6 @@
 /** The card of a model: what it is, how good it is, on which data, and what runs it. */
 import { three } from '../../components/numbers.js';
+import { PANELS } from '../../panels.js';
 import { html } from '../../vendor/preact.js';
 import { amount, explained, labelOf, meaningOf } from './metric_terms.js';
 
@@ -14,6 +15,8 @@ export function Card({ model, version, words }) {
     <div class="model-card stack">
       <div><h2 class="label">${model.task}</h2><p class="name">${model.id}</p></div>
       <p>${model.description}</p>
+      ${!PANELS.some(({ task }) => task === model.task) && html`<p class="notice"><span>This page has no panel for ${model.task}: <a href="docs">docs</a> has the
+        operations of this server, to try there.</span></p>`}
       ${version !== model.version && html`<p class="notice">These are the results of version ${model.version}; the graph below is that of version ${version}.</p>`}
       <${Figures} metrics=${metrics} />
       <dl>

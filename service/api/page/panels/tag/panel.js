@@ -104,6 +104,7 @@ function Side({ state, model, chosen, onChoose, isNamed }) {
         ${result?.entities?.length === 0 && html`<p class="caption">It finds no names in this text.</p>`}
       </div>
       ${!answer && !pending && !state.error && html`<p class="caption">Write a text: its words are tagged as you type.</p>`}
+      ${!answer && !pending && state.error?.kind === 'invalid' && html`<p class="caption">The text was not tagged: what is wrong with it is said beside it.</p>`}
       ${slow && html`<p class="waiting" role="status">${model.id} is reading …</p>`}
     </div>`;
 }

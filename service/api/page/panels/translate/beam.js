@@ -28,13 +28,14 @@ export function Beam({ server, body, alternative }) {
   const size = Math.max(0, ...sentences.flatMap(({ beam }) => beam.map(({ hypotheses }) => (
     hypotheses.filter(({ piece }) => piece !== END).length))));
   const other = result?.alternatives.find((/** @type {any} */ each) => each.text === alternative?.text)?.sentence;
+  const isTooLong = state.error?.field === 'beam';
   const last = other && lastOfPath(sentences[other.index].beam, other.target_tokens);
   return html`
     <div class="stack">
       <p class="caption">At each step the ${size || ''} likeliest beginnings go on, each with its next subword. The thick line is the one
         that became the translation. Below each subword stands its score: the logarithm of the probability of all subwords so far (0 is certain, −0.69 is 50 %, −4.6 is 1 %).
         ${' '}${SIGNS}</p>
-      <${Problem} state=${state} />
+      ${isTooLong ? html`<p class="caption">This text is too long for its search to be shown: shorten it to see the tree.</p>` : html`<${Problem} state=${state} />`}
       ${state.slow && html`<p class="waiting" role="status">Searching again, and writing down every step …</p>`}
       ${alternative && state.answer && html`<p class="caption">${last !== undefined ? 'The dashed line is the alternative that you chose.'
     : 'The alternative that you chose is not among the steps shown.'}</p>`}

@@ -67,9 +67,10 @@ export function Panel({ server, model, models, query, setQuery }) {
           <${TranslatedText} text=${result.text} copied=${result.copied} language=${target} isStale=${isStale} />
           ${result.kept?.length > 0 && html`<p class="caption">Given back as it was: ${result.kept.map((/** @type {any} */ each, /** @type {number} */ index) => html`
             ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${REASONS[each.reason] ?? each.reason})`)}.</p>`}
-          <${Alternatives} result=${result} language=${target} chosen=${alternative} onChoose=${setAlternative} />`}
+          <${Alternatives} result=${result} language=${target} chosen=${alternative} hasAttention=${hasAttention} onChoose=${setAlternative} />`}
         ${result && html`<${CorrectTranslation} model=${model} text=${sent.text} translation=${result.text} />`}
         ${!body && html`<p class="caption">Write a text: it is translated as you type.</p>`}
+        ${body && !result && state.error?.kind === 'invalid' && html`<p class="caption">The text was not translated: what is wrong with it is said beside it.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is translating …</p>`}
       </section>
 
@@ -83,6 +84,7 @@ export function Panel({ server, model, models, query, setQuery }) {
         <${Fold} name="translate/input" title="What it saw">${() => html`
           <div class="stack"><p class="caption">The network reads subwords (common words whole, rare ones in pieces), one sentence at a time. Numbers, names, addresses and tags that it
             would misspell are replaced before, and put back after. ${SIGNS}</p>
+          ${result && !hasAttention && html`<p class="caption">${model.id} has no attention: “The search as a tree” has its subwords.</p>`}
           ${(result?.sentences ?? []).map((/** @type {any} */ sentence, /** @type {number} */ index) => html`
             <p key=${index} class="pieces" lang=${source}>${sentence.source_tokens.map((/** @type {string} */ piece, /** @type {number} */ position) => html`
               <span key=${position} class=${piece.startsWith(START) ? 'piece begins' : 'piece'}>${readable(piece)}</span>`)}</p>`)}</div>`}<//>

@@ -1,4 +1,5 @@
 /** Words that are not in the vocabulary of a model, each with known ones that are spelled like it. */
+import { shortened } from '../../components/text.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 
@@ -6,6 +7,8 @@ import { html } from '../../vendor/preact.js';
 const LOOKED_UP = 100;
 /** Unknown words that are shown. */
 const MAX_SHOWN = 10;
+/** Characters of an unknown word that are shown. */
+const LONGEST = 60;
 const TYPING_MS = 300;
 
 /** @typedef {{ word: string, suggestions: string[] }} Unknown suggestions: known words that are spelled like it */
@@ -37,10 +40,10 @@ export function UnknownList({ model, unknown, onReplace }) {
   return html`
     <div class="problem" role="alert">
       ${unknown.slice(0, MAX_SHOWN).map(({ word, suggestions }) => html`
-        <p key=${word}>“${word}” is not in the vocabulary of ${model.id}.
+        <p key=${word}>“${shortened(word, LONGEST)}” is not in the vocabulary of ${model.id}.
           ${suggestions.length ? html` Did you mean ${suggestions.map((other, index) => html`
             ${index ? ', ' : ''}<button type="button" class="link" key=${other} onClick=${() => onReplace(word, other)}>${other}</button>`)}?`
     : ' Check how it is spelled, or take another word.'}</p>`)}
-      ${unknown.length > MAX_SHOWN && html`<p>${unknown.length - MAX_SHOWN} more words are not in it: ${unknown.slice(MAX_SHOWN).map(({ word }) => word).join(', ')}.</p>`}
+      ${unknown.length > MAX_SHOWN && html`<p>${unknown.length - MAX_SHOWN} more words are not in it: ${unknown.slice(MAX_SHOWN).map(({ word }) => shortened(word, LONGEST)).join(', ')}.</p>`}
     </div>`;
 }

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from service.api.errors import ErrorShape
 from service.api.forms import MULTIPART, URLENCODED, parse_multipart, query_fields, single_values
-from service.api.io import check_and_parse, media_type, media_type_of, parse_json, read_body, validate
+from service.api.io import check_and_parse, media_type, parse_json, read_body, validate
 from service.api.json_limits import JsonLimits
 from service.api.multipart import TooManyFiles
 from service.api.operation import INFERENCE_STATUSES, Context, InlineCall, Operation, context, json_limits
@@ -52,9 +52,6 @@ class _Options(BaseModel):
     target_label: str | None = None
 
 
-_NO_OPTIONS = _Options()
-
-
 @dataclass(frozen=True)
 class _ParsedBody:
     """The options that the body holds, not yet checked, and its images."""
@@ -72,7 +69,7 @@ async def classify(request: Request) -> Response:
 
 def classify_inline(call: InlineCall) -> bool:
     """Classify the images of a small request that is JSON or a picture."""
-    kind = media_type_of(call.header(b"content-type"))
+    kind = call.head.media_type
     parsed = _as_picture(kind, call.body)
     if parsed is None:
         if kind != "application/json":
@@ -86,6 +83,8 @@ def classify_inline(call: InlineCall) -> bool:
 
 def _choose(service: Context, query: Mapping[str, str], parsed: _ParsedBody) -> tuple[ServedModel, ClassifyRequest]:
     """The model that the options name, and the request with the options."""
+    if not query and not parsed.options:
+        return service.registry.find(Task.IMAGE_CLASSIFICATION), parsed.request
     options = _merge_options(query, parsed.options)
     served = service.registry.find(Task.IMAGE_CLASSIFICATION, options.model, options.version)
     request = parsed.request
@@ -126,6 +125,8 @@ def _as_picture(kind: str, body: bytes) -> _ParsedBody | None:
 
     No other form begins like a picture, and programs send many wrong types: curl's for any data is that of a form.
     """
+    if kind == "application/json" and body.startswith(b"{"):  # As no picture does.
+        return None
     return _picture(body) if kind.startswith("image/") or is_picture(body) else None
 
 
@@ -180,8 +181,6 @@ def _merge_options(query: Mapping[str, str], body: dict[str, Any]) -> _Options:
     for name, value in query.items():
         if value and name in body and body[name] is not None and _as_text(body[name]) != value:
             raise InvalidRequest(f"the query says {value!r}, the body says {_as_text(body[name])!r}", name)
-    if not query and not body:
-        return _NO_OPTIONS
     options = {name: value for name, value in body.items() if value is not None}
     options |= {name: value for name, value in query.items() if value}
     if "version" in options:

@@ -16,6 +16,7 @@ from starlette.types import Receive
 
 from service.api.bodies import receive_body
 from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, check_json
+from service.api.negotiation import parse_media_type
 from service.api.operation import context, json_limits, timings
 from service.api.turns import Turns
 from service.errors import InvalidRequest, MalformedBody, UnsupportedMedia
@@ -33,12 +34,7 @@ _KEPT_MODELS = 64
 
 def media_type(request: Request) -> str:
     """The content type of the body, in lower case and without parameters; empty if the request has none."""
-    return media_type_of(request.headers.get("content-type"))
-
-
-def media_type_of(content_type: str | None) -> str:
-    """The media type that a header Content-Type names, in lower case; empty if there is no header."""
-    return (content_type or "").partition(";")[0].strip().lower()
+    return parse_media_type(request.headers.get("content-type"))
 
 
 async def read_body(request: Request, limits: JsonLimits | None = None) -> bytes:

@@ -1,4 +1,4 @@
-"""What a request says that it accepts (RFC 9110, section 12): media types and content codings by their weights."""
+"""The media type of a body, and what a request accepts (RFC 9110, 8.3 and 12): media types and codings by weight."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from starlette.datastructures import Headers
+
+
+def parse_media_type(content_type: str | None) -> str:
+    """The media type that a header Content-Type names, in lower case; empty if there is no header."""
+    return (content_type or "").partition(";")[0].strip().lower()
 
 
 class Accepted(NamedTuple):

@@ -19,6 +19,7 @@ from service.api.bodies import BodyBudget, release_body
 from service.api.errors import ErrorShape, shape_by_prefix
 from service.api.file_workers import FileWorkers
 from service.api.json_limits import JsonLimits
+from service.api.negotiation import parse_media_type
 from service.api.turns import Turns
 from service.limits import Limits
 from service.observability import Metrics, Timings
@@ -40,11 +41,14 @@ class InlineHead:
         scope: the head of the first of them.
     """
 
-    __slots__ = ("is_admitted", "values")
+    __slots__ = ("is_admitted", "media_type", "values")
 
     def __init__(self, scope: Scope) -> None:
         self.values: dict[bytes, bytes] = dict(reversed(scope["headers"]))
         """The first value of each header; that of Content-Length may be another in the requests that follow."""
+        content_type = self.values.get(b"content-type")
+        self.media_type = parse_media_type(None if content_type is None else str(content_type, "latin-1"))
+        """Of their bodies, as `parse_media_type` returns it."""
         self.is_admitted = False
         """Whether one of them has passed the checks of `Access`."""
 

@@ -218,15 +218,25 @@ class DynamicBatcher:
         """Run the batch; one outcome for each of its requests, whatever happens. May run in a thread."""
         started = time.perf_counter()
         try:
+            if len(batch) == 1:
+                return [self._execute_alone(batch[0], started)]
             # The latest one: a request with a short deadline must not stop the others that run with it.
-            with stop_at(batch[0].deadline if len(batch) == 1 else max(item.deadline for item in batch)):
+            with stop_at(max([item.deadline for item in batch])):
                 outputs = self._infer(_join([item.tensors for item in batch]))
             parts = _split(outputs, [item.rows for item in batch])
-            self._on_execution(sum(item.rows for item in batch))
+            self._on_execution(sum([item.rows for item in batch]))
         except Exception as error:
             return self._retry(batch, as_failure(error))
         took = time.perf_counter() - started
         return [RunResult(part, started - item.arrived, took) for part, item in zip(parts, batch, strict=True)]
+
+    def _execute_alone(self, item: _Item, started: float) -> RunResult:
+        """Run one request, of which nothing is joined or split."""
+        with stop_at(item.deadline):
+            outputs = self._infer(item.tensors)
+        _check_rows(outputs, item.rows)
+        self._on_execution(item.rows)
+        return RunResult(outputs, started - item.arrived, time.perf_counter() - started)
 
     def _retry(self, batch: Sequence[_Item], failure: LecternError) -> list[RunResult | Exception]:
         """Run the requests of a batch that failed alone, or, where memory ran out, in halves down to single rows."""
@@ -286,18 +296,19 @@ def _complete(waiter: Waiter, outcome: RunResult | Exception) -> None:
 
 
 def _join(parts: Sequence[Tensors]) -> Tensors:
-    if len(parts) == 1:
-        return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _split(outputs: Tensors, rows: Sequence[int]) -> list[Tensors]:
     ends = list(accumulate(rows))
-    if any(len(array) != ends[-1] for array in outputs.values()):
-        raise ValueError(f"the first axis of an output is not the batch of {ends[-1]}")
-    if len(rows) == 1:
-        return [outputs]
+    _check_rows(outputs, ends[-1])
     return [
         {name: array[end - count : end] for name, array in outputs.items()}
         for count, end in zip(rows, ends, strict=True)
     ]
+
+
+def _check_rows(outputs: Tensors, rows: int) -> None:
+    for array in outputs.values():
+        if len(array) != rows:
+            raise ValueError(f"the first axis of an output is not the batch of {rows}")

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from starlette.types import Scope
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Cycle(RequestResponseCycle):
@@ -17,21 +24,94 @@ class Cycle(RequestResponseCycle):
             headers: its headers, content-length among them.
             body: its body.
         """
-        # As after an ASGI answer: otherwise the connection and its last request would hold each other.
-        on_response, self.on_response = self.on_response, _nothing
-        if self.disconnected or self.transport.is_closing():
-            return
-        if (b"connection", b"close") in headers:
-            self.keep_alive = False
-        elif not self.keep_alive:
-            headers.append((b"connection", b"close"))
-        lines = [b": ".join(header) for header in (*self.default_headers, *headers)]
-        self.transport.write(STATUS_LINE[status] + b"\r\n".join((*lines, b"", body)))
-        self.response_started = self.response_complete = True
+        _respond(self, status, headers, body)
         self.message_event.set()
-        if not self.keep_alive:
-            self.transport.close()
-        on_response()
+
+
+class RepeatedCycle:
+    """A request that repeats the head of the one before, and its answer by `respond`: a `Cycle` without ASGI's part.
+
+    Args:
+        scope: the head of the request; it has its whole body.
+        transport: of the connection.
+        default_headers: those of every answer of the server.
+        on_response: called when the answer is written.
+        keep_alive: whether the connection goes on after the answer.
+    """
+
+    __slots__ = (
+        "default_headers", "disconnected", "keep_alive", "on_response", "response_complete", "response_started",
+        "scope", "transport",
+    )  # fmt: skip
+
+    more_body = False
+
+    def __init__(
+        self,
+        scope: Scope,
+        transport: asyncio.Transport,
+        default_headers: Headers,
+        on_response: Callable[[], None],
+        *,
+        keep_alive: bool,
+    ) -> None:
+        self.scope = scope
+        self.transport = transport
+        self.default_headers = default_headers
+        self.on_response = on_response
+        self.keep_alive = keep_alive
+        self.disconnected = self.response_started = self.response_complete = False
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """As `Cycle.respond`."""
+        _respond(self, status, headers, body)
+
+    @property
+    def message_event(self) -> _NobodyWaits:
+        """Of a request that is received in parts."""
+        return _NOBODY_WAITS
+
+
+class _NobodyWaits:
+    """The event of a request whose body is complete."""
+
+    def set(self) -> None:
+        """Do nothing."""
+
+
+_NOBODY_WAITS = _NobodyWaits()
+
+
+class _Answerable(Protocol):
+    """What a cycle must have for `_respond`."""
+
+    transport: asyncio.Transport
+    on_response: Callable[..., None]
+    disconnected: bool
+    keep_alive: bool
+    response_started: bool
+    response_complete: bool
+
+    @property
+    def default_headers(self) -> Headers: ...
+
+
+def _respond(cycle: _Answerable, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    # As after an ASGI answer: otherwise the connection and its last request would hold each other.
+    on_response, cycle.on_response = cycle.on_response, _nothing
+    transport = cycle.transport
+    if cycle.disconnected or transport.is_closing():
+        return
+    if (b"connection", b"close") in headers:
+        cycle.keep_alive = False
+    elif not cycle.keep_alive:
+        headers.append((b"connection", b"close"))
+    lines = [b": ".join(header) for header in (*cycle.default_headers, *headers)]
+    transport.write(STATUS_LINE[status] + b"\r\n".join((*lines, b"", body)))
+    cycle.response_started = cycle.response_complete = True
+    if not cycle.keep_alive:
+        transport.close()
+    on_response()
 
 
 def _nothing() -> None:

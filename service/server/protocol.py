@@ -13,7 +13,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from service.api.inline_path import InlinePath
 from service.limits import variable
 from service.server.connection import Connection
-from service.server.cycle import Cycle, Http10Cycle
+from service.server.cycle import Cycle, Http10Cycle, RepeatedCycle
 from service.server.exposure import Exposed
 from service.server.refusals import Refusal
 from service.server.repeated_head import RepeatedHead
@@ -106,10 +106,20 @@ class HttpConnection(Connection):
         """Answer a request whose head repeats an earlier one that the inline path took."""
         self.scope = cast(Any, scope)
         self.expect_100_continue = False
-        cycle = self.cycle = self._new_cycle(Cycle, scope, keep_alive=True)
-        cycle.body, cycle.more_body = body, False  # type: ignore[assignment]
+        repeated = RepeatedCycle(
+            scope,
+            self.transport,
+            self.server_state.default_headers,
+            self.on_response_complete,
+            keep_alive=not self._draining.is_set(),
+        )
+        self.cycle = cast(Any, repeated)
+        if self._inline_path.answer(scope, body, repeated):
+            return
+        cycle = self.cycle = self._new_cycle(Cycle, scope, keep_alive=repeated.keep_alive)
+        cycle.body, cycle.more_body = bytearray(body), False
         cycle.message_event.set()
-        self._answer_inline(cycle)
+        self._start(cycle)
 
     def _new_cycle(self, kind: type[Cycle], scope: Scope, *, keep_alive: bool) -> Cycle:
         return kind(

@@ -27,8 +27,10 @@ class Recorder:
         self._runs = self._rows = 0
         """Runs in the event loop, and their rows."""
         self._last_run = 0.0
-        self._answered: list[tuple[dict[str, float], float, float]] = []
-        """The times of stages, the whole time and the overhead of each request that was answered, in seconds."""
+        self._seconds: dict[str, list[float]] = {stage: [] for stage in self._stages}
+        """The times of the requests that were answered, by stage."""
+        self._overheads: list[float] = []
+        """Their overheads, in seconds."""
         metrics.add_buffered(self)
 
     def executed(self, rows: int) -> None:
@@ -49,10 +51,13 @@ class Recorder:
         """Count a request whose answer is about to be sent."""
         if self._metrics.outlive_process:  # Its answer may be the last that this process does.
             self._success.inc()
-        if not self._answered:
+        if not self._overheads:
             self._metrics.write_soon()
-        total = timings.total
-        self._answered.append((dict(timings.stages), total, timings.overhead(total)))
+        total, seconds = timings.total, self._seconds
+        for stage, spent in timings.stages.items():
+            seconds[stage].append(spent)
+        seconds["total"].append(total)
+        self._overheads.append(timings.overhead(total))
 
     def write_metrics(self) -> None:
         if self._runs:
@@ -60,15 +65,15 @@ class Recorder:
             self._inferences.inc(self._rows)
             self._last_inference.set(self._last_run)
             self._runs = self._rows = 0
-        answered, self._answered = self._answered, []
-        if not answered:
+        if not self._overheads:
             return
         if not self._metrics.outlive_process:
-            self._success.inc(len(answered))
+            self._success.inc(len(self._overheads))
         for stage, histogram in self._stages.items():
-            histogram.observe_all([stages[stage] for stages, _, _ in answered if stage in stages])
-        self._stages["total"].observe_all([total for _, total, _ in answered])
-        self._overhead.observe_all([overhead for _, _, overhead in answered])
+            histogram.observe_all(self._seconds[stage])
+            self._seconds[stage].clear()
+        self._overhead.observe_all(self._overheads)
+        self._overheads.clear()
 
     def failed(self, error: BaseException, timings: Timings) -> None:
         """Count a request that ended with an error."""

@@ -26,15 +26,27 @@ class RequestRecords:
         self.admission = admission
         self.recorder = recorder
         self.deadline_seconds = deadline_seconds
-        self.idle = asyncio.Event()
-        """Set while no admitted request is in flight."""
-        self.idle.set()
+        self._idle: asyncio.Event | None = None
+        """Set once no admitted request is in flight, where somebody waits for that."""
         self.on_device_lost: Callable[[DeviceLost], None] | None = None
         """Told of a run that says that the device will fail all others too."""
 
     def open(self, timings: Timings) -> RequestRecord:
         """The record of a request that has just begun."""
         return RequestRecord(self, timings)
+
+    async def wait_until_idle(self) -> None:
+        """Return once no admitted request is in flight."""
+        while self.admission.in_flight:
+            if self._idle is None:
+                self._idle = asyncio.Event()
+            await self._idle.wait()
+
+    def note_end(self) -> None:
+        """Note that a request was counted out."""
+        if self._idle is not None and not self.admission.in_flight:
+            self._idle.set()
+            self._idle = None
 
 
 class RequestRecord:
@@ -66,7 +78,6 @@ class RequestRecord:
         if timeout is not None and timeout < seconds:
             seconds = timeout
         self._ticket = records.admission.enter(work, started + seconds, client, started=started)
-        records.idle.clear()
         return self._ticket
 
     def close(self, error: BaseException | None = None) -> None:
@@ -86,10 +97,9 @@ class RequestRecord:
     def _leave(self, *, finished: bool) -> None:
         if self._ticket is None:
             return
-        admission = self._records.admission
-        admission.leave(self._ticket, finished=finished)
-        if not admission.in_flight:
-            self._records.idle.set()
+        records = self._records
+        records.admission.leave(self._ticket, finished=finished)
+        records.note_end()
 
     def __enter__(self) -> RequestRecord:
         return self

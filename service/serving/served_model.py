@@ -201,9 +201,9 @@ class ServedModel:
             record.close(error)
             raise
         timings.lap("preprocess")
-        rest = predictor.without_input(request)
+        predictor.drop_input(request)
         return self._start(
-            tensors, ticket, record, timings, lambda outputs: finish(predictor.postprocess(rest, outputs)), reply
+            tensors, ticket, record, timings, lambda outputs: finish(predictor.postprocess(request, outputs)), reply
         )
 
     def start_inference(
@@ -254,7 +254,7 @@ class ServedModel:
 
     async def close(self) -> None:
         """Wait for the requests in flight, then release the threads."""
-        await self.records.idle.wait()
+        await self.records.wait_until_idle()
         self._recorder.write_metrics()
         self._lane.close()
         self._threads.close()

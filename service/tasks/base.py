@@ -122,13 +122,12 @@ class Predictor(ABC, Generic[RequestT]):
         """`preprocess` in a thread; what takes long overrides it and calls `check` between its parts."""
         return self.preprocess(request)
 
-    def without_input(self, request: RequestT) -> RequestT:
-        """A preprocessed request without the input, which is in the tensors now: all that `postprocess` needs of it.
+    def drop_input(self, request: RequestT) -> None:
+        """Take the input, which is in the tensors now, out of a preprocessed request; `postprocess` needs the rest.
 
         While a request waits, its parsed JSON would take many times the memory of its tensors, and of the processor's
         cache.
         """
-        return request
 
     @abstractmethod
     def infer(self, tensors: Tensors) -> Tensors:

@@ -133,9 +133,10 @@ class ImageClassificationPredictor(Predictor[ClassifyRequest]):
         rows = images[0][None] if len(images) == 1 else np.stack(images)
         return {self._input: rows[:, None]}
 
-    def without_input(self, request: ClassifyRequest) -> ClassifyRequest:
-        pixels = None if request.pixels is None else ()
-        return ClassifyRequest(top_k=request.top_k, split=request.split, figures=request.figures, pixels=pixels)
+    def drop_input(self, request: ClassifyRequest) -> None:
+        if request.pixels is not None:
+            request.pixels = ()
+        request.pictures = ()
 
     def infer(self, tensors: Tensors) -> Tensors:
         return self._session.run(tensors)

@@ -24,9 +24,10 @@ def are_in_unit_interval(pixels: NDArray[np.float32]) -> bool:
     """Whether all of at least one pixel, [..., width], are in 0..1; NaN is not.
 
     Read as integers, floats of 0 to 1 are in order, and negative ones, infinity and NaN are above all of them: one pass
-    instead of two. Only -0.0 needs the second look.
+    instead of two. Only -0.0 needs the second look. `argmax` is called, as `max` is a reduction in many steps.
     """
-    if int(np.maximum.reduce(pixels.view(np.uint32), axis=None)) <= _ONE:
+    bits = pixels.reshape(-1).view(np.uint32)
+    if bits[bits.argmax()] <= _ONE:
         return True
     return bool(pixels.min() >= 0 and pixels.max() <= 1)
 

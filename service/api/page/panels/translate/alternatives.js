@@ -22,6 +22,6 @@ export function Alternatives({ result, language, chosen, hasAttention, onChoose 
           onClick=${() => onChoose(each === chosen ? null : each)}>${differenceOf(each.text, result.text)}</button><span class="caption" title="${percent(Math.exp(each.score))} a subword">${three(each.score)}</span></li>`)}</ol>
       <p class="caption">How sure the network is: the mean logarithm of the probability of a subword, a piece of a word. The translation has ${three(result.score)}, that is ${percent(Math.exp(result.score))} a subword${
   isSurer ? ': it is the best to the search, which also weighs the length' : ''}. ${chosen
-  ? `${hasAttention ? '“Why” is about the one that you chose, and the' : 'The'} dashed line of “The search as a tree” is ${hasAttention ? 'its' : 'the one that you chose'}.`
+  ? `${hasAttention ? '“Why”, below, and the' : 'The'} dashed line of “The search as a tree” ${hasAttention ? 'show' : 'shows'} the one that you chose. Choose it again to return to the translation.`
   : `Choose one: ${hasAttention ? '“Why” shows what its words attended to, “The search as a tree”' : '“The search as a tree” shows'} where it left the translation.`}</p></div>`;
 }

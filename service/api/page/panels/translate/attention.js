@@ -18,7 +18,7 @@ export function Attentions({ sentences, alternative, source, target }) {
     .filter(({ index }) => index < MOST_DRAWN || index === other?.index);
   return html`
     ${other && html`<p class="caption">${sentences.length > 1 ? `Sentence ${other.index + 1} is that of the alternative that you chose; the others are the translation's.`
-    : 'This is the alternative that you chose.'}</p>`}
+    : 'This is the alternative that you chose, not the translation.'}</p>`}
     ${shown.map(({ sentence, index }) => html`
       <${Attention} key=${index} sentence=${sentence} number=${index + 1} source=${source} target=${target} isAlternative=${sentence === other} />`)}
     ${sentences.length > MOST_DRAWN && html`<p class="caption">The first ${MOST_DRAWN} of ${sentences.length} sentences are drawn.</p>`}`;
@@ -50,9 +50,9 @@ function Attention({ sentence, number, source, target, isAlternative }) {
     <section class="attention" aria-label="Sentence ${number}" onMouseLeave=${() => setAt(null)}>
       ${line('from', from, source, sentence.source_tokens)}
       ${line('to', to, target, sentence.target_tokens)}
-      <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it is made from light up. A thin line parts subwords, the pieces of words that the network reads.${
+      <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it attended to, or that attended to it, light up. A thin line parts subwords, the pieces of words that the network reads.${
     sentence.source_tokens.includes(COPIED) ? ` ${COPIED_SIGN} is what the network does not see, such as a name or a number: it is copied.` : ''}`}</p>
-      <p class="caption">As a table: each line is a subword of the translation, light where it attended to the source above. ${SIGNS}</p>
+      <p class="caption">As a table: each line is a subword of the ${isAlternative ? 'alternative' : 'translation'}, light where it attended to the source above. ${SIGNS}</p>
       <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}
         label="Attention of the ${isAlternative ? 'alternative' : 'translation'}'s subwords (rows) to those of the source (columns), sentence ${number}" format=${percent} />
     </section>`;

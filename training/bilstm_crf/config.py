@@ -67,8 +67,8 @@ class NetworkConfig:
     vectors: str = field(
         default="",
         metadata=doc(
-            "pretrained word vectors: a word2vec run, a bundle, a word2vec or GloVe file, or several separated by "
-            "commas, which are concatenated; default: random initialization"
+            "pretrained word vectors: a word2vec run, a bundle, a word2vec or GloVe file, a fastText model, or several "
+            "separated by commas, which are concatenated; default: random initialization"
         ),
     )
     dimensions: int = field(

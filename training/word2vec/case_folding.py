@@ -15,7 +15,6 @@ class FoldedVocabulary:
 
     def __init__(self, words: Sequence[str], *, fold: bool = True) -> None:
         self._fold = fold
-        self._is_lower = fold and all(word == word.lower() for word in words)
         self._rows: dict[str, int] = {}
         self.canonical_rows = np.array(
             [self._rows.setdefault(self._key(word), row) for row, word in enumerate(words)], np.int64
@@ -27,10 +26,6 @@ class FoldedVocabulary:
         rows = [self._rows.get(self._key(word)) for word in words]
         known = [row for row in rows if row is not None]
         return known if len(known) == len(rows) else None
-
-    def spelling(self, word: str) -> str:
-        """The spelling of an unknown word of which its n-grams are taken: lower-cased as the vocabulary is."""
-        return word.lower() if self._is_lower else word
 
     def _key(self, word: str) -> str:
         return word.casefold() if self._fold else word

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from training.common.errors import DatasetError
 from training.common.files import split_fields
-from training.common.vectors import SubwordVectors, WordVectors
+from training.common.vectors import WordVectors
 from training.word2vec.case_folding import FoldedVocabulary
 
 
@@ -100,7 +100,7 @@ def score_pairs(vectors: WordVectors, pairs: Sequence[Pair], name: str, *, fold:
     cosines, ratings = _cosines(left, right), [rating for _, rating in known]
     composed = None
     if vectors.subwords is not None:
-        composed = _score_composed(vectors, vectors.subwords, vocabulary, pairs, (cosines, ratings))
+        composed = _score_composed(vectors, vocabulary, pairs, (cosines, ratings))
     return PairScore(
         name=name,
         spearman=spearman(cosines, ratings),
@@ -112,7 +112,6 @@ def score_pairs(vectors: WordVectors, pairs: Sequence[Pair], name: str, *, fold:
 
 def _score_composed(
     vectors: WordVectors,
-    subwords: SubwordVectors,
     vocabulary: FoldedVocabulary,
     pairs: Sequence[Pair],
     known: tuple[NDArray[np.float32], list[float]],
@@ -120,8 +119,7 @@ def _score_composed(
     """Score the pairs with an unknown word.
 
     Args:
-        vectors: the vectors.
-        subwords: those of their n-grams.
+        vectors: the vectors, with those of n-grams.
         vocabulary: finds the words.
         pairs: all pairs.
         known: cosines and ratings of the pairs of known words.
@@ -129,7 +127,7 @@ def _score_composed(
 
     def vector(word: str) -> NDArray[np.float32] | None:
         rows = vocabulary.rows([word])
-        return vectors.matrix[rows[0]] if rows else subwords.compose(vocabulary.spelling(word))
+        return vectors.matrix[rows[0]] if rows else vectors.compose(word)
 
     both: list[list[NDArray[np.float32]]] = []
     ratings: list[float] = []

@@ -17,13 +17,13 @@ from training.common.processes import is_main, process_count
 from training.common.progress import progress_bar, time_left
 from training.common.run import Run
 from training.common.vectors import WordVectors, save_vectors
+from training.common.vectors.word_rows import WordRows, word_rows
 from training.word2vec.chunks import Schedule, Trainer, train_chunks
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.data.corpus import EncodedCorpus
 from training.word2vec.exchange import train_together
 from training.word2vec.network.cpu_trainer import CpuTrainer
 from training.word2vec.network.torch_trainer import TorchTrainer
-from training.word2vec.subwords import WordRows, word_rows
 
 CHECKPOINT = "last.pt"
 

@@ -13,7 +13,7 @@ from service.text import Tokenizer
 from training.common.errors import ConfigError
 from training.common.export import check_target
 from training.common.run import CONFIG, Run
-from training.common.vectors import FORMATS, Format, write_vectors
+from training.common.vectors import FORMATS, READABLE_FORMATS, Format, write_vectors
 from training.common.vectors.loading import load_vectors_from
 from training.word2vec.evaluate import evaluate, store
 from training.word2vec.export.bundle import BundleSettings, Exported
@@ -57,11 +57,14 @@ def configure_import(parser: ArgumentParser) -> None:
     parser.add_argument(
         "file",
         type=Path,
-        help="word2vec text or binary, GloVe text, fastText .vec; also packed (.gz, .bz2, .xz, .zip); "
-        "archive.zip/member names one file of several",
+        help="word2vec text or binary, GloVe text, fastText .vec or .bin (with its n-grams); also packed (.gz, .bz2, "
+        ".xz, .zip); archive.zip/member names one file of several",
     )
     parser.add_argument(
-        "--format", choices=("auto", *FORMATS), default="auto", help="file format (default: detected from the content)"
+        "--format",
+        choices=("auto", *READABLE_FORMATS),
+        default="auto",
+        help="file format (default: detected from the content)",
     )
     parser.add_argument(
         "--normalizer",

@@ -24,7 +24,7 @@ from training.common.config import merge, to_dict
 from training.common.errors import CheckpointError, ConfigError, DatasetError, RunError
 from training.common.interrupts import Interrupted
 from training.common.run import Run
-from training.common.vectors import WordVectors, write_vectors
+from training.common.vectors import WordVectors, read_vectors, write_vectors
 
 pytestmark = pytest.mark.torch
 
@@ -168,6 +168,28 @@ def test_several_files_of_vectors_are_concatenated(tmp_path: Path) -> None:
     assert not table[2, 6:].any()  # b is not in the second
     assert table[[1, 2, 3], :6].all()
     assert table[[1, 3], 6:].all()
+
+
+def test_training_words_without_a_vector_are_composed_of_ngrams(tmp_path: Path) -> None:
+    model = Path(__file__).parents[1] / "common" / "fasttext.bin"
+    sentences = [Sentence(("water", "waterless", "kingdom"), ("X",) * 3)] * 2 + [Sentence(("once",), ("X",))]
+    network = replace(CONFIG.network, vectors=str(model), dimensions=0)
+    lexicon = build_lexicon(network, sentences, 0)
+    vectors = read_vectors(model)
+    assert lexicon.words[:3] == ["kingdom", "water", "waterless"]
+    assert "once" not in lexicon.words, "a word that is seen once trains the unknown word, as at requests"
+    expected = np.stack(
+        [vectors.compose("kingdom"), vectors.matrix[vectors.index["water"]], vectors.compose("waterless")]
+    )  # type: ignore[list-item]
+    np.testing.assert_allclose(lexicon.table[1:4] / lexicon.table[1, 0], expected / expected[0, 0], rtol=1e-4)
+    assert not lexicon.initial_difference[1:].any()
+    reduced = build_lexicon(replace(network, dimensions=3), sentences, 0).table
+    assert reduced[1:4].any(axis=1).all()
+    both = f"{model}, {file_of_vectors(tmp_path / 'one.txt', ['water', 'kingdom'])}"
+    table = build_lexicon(replace(network, vectors=both), sentences, 0).table
+    assert table[1:4, :4].any(axis=1).all()
+    assert table[[1, 2], 4:].any(axis=1).all()
+    assert not table[3, 4:].any()
 
 
 def test_an_epoch_has_every_sentence_once_among_similar_lengths() -> None:

@@ -421,7 +421,6 @@ def test_one_file_of_several_in_an_archive(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("start", "message"),
     [
-        (b"\xba\x16\x4f\x2f\x0c", r"is a fastText model, .*\.vec"),
         (b"\x80\x04\x95", "is a pickle, .*save_word2vec_format"),
         (b"\x93NUMPY\x01", "is an array of NumPy"),
         (b"\x89HDF\r\n", "is an HDF5 file"),

@@ -12,6 +12,7 @@ from torch import Tensor
 from service.text import CharacterNgrams
 from training.common.errors import ConfigError, DatasetError
 from training.common.vectors import BucketMatrix, SubwordVectors, WordVectors, load_vectors, save_vectors
+from training.common.vectors.word_rows import WordRows, word_rows
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.data.corpus import CorpusSettings, open_corpus
 from training.word2vec.evaluate import evaluate
@@ -19,7 +20,6 @@ from training.word2vec.network.cpu_trainer import CpuTrainer
 from training.word2vec.network.reference import descend, negative_sampling_loss
 from training.word2vec.network.torch_trainer import NegativeSampling, SubwordBatches, TorchTrainer
 from training.word2vec.network.windows import Windows
-from training.word2vec.subwords import WordRows, word_rows
 from training.word2vec.train import train_vectors
 
 pytestmark = pytest.mark.torch
@@ -176,7 +176,7 @@ def test_composing_is_the_mean_of_rows(rows: WordRows, monkeypatch: pytest.Monke
     matrix = random_matrices(rows)[0].numpy()
     expected = np.stack([matrix[rows_of(rows, word)].mean(0) for word in range(len(WORDS))])
     np.testing.assert_allclose(rows.compose(matrix), expected, rtol=1e-5, atol=1e-7)
-    monkeypatch.setattr("training.word2vec.subwords._BLOCK_ROWS", 10)
+    monkeypatch.setattr("training.common.vectors.word_rows._BLOCK_ROWS", 10)
     np.testing.assert_allclose(rows.compose(matrix), expected, rtol=1e-5, atol=1e-7)
 
 

@@ -65,7 +65,7 @@ def build_lexicon(
         for character in word:
             characters[character] += count
     seen = [word for word, count in _ranked(counts) if count >= _MIN_WORD_COUNT]
-    vectors = _load_vectors(config)
+    vectors = _load_vectors(config, seen)
     others = [] if vectors is None else _others(vectors, set(seen), config.extra_words)
     words = seen + others
     known = [character for character, count in _ranked(characters) if count >= _MIN_CHARACTER_COUNT]
@@ -87,11 +87,17 @@ def _ranked(counts: "Counter[str]") -> list[tuple[str, int]]:
     return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
-def _load_vectors(config: NetworkConfig) -> WordVectors | None:
-    """The pretrained vectors, several files concatenated, reduced to fewer dimensions on request (PCA)."""
+def _load_vectors(config: NetworkConfig, seen: Sequence[str]) -> WordVectors | None:
+    """The pretrained vectors, several files concatenated, reduced to fewer dimensions on request (PCA).
+
+    Args:
+        config: the network's settings.
+        seen: words that are composed of n-grams where a file has these and lacks the word.
+    """
     if not config.vectors:
         return None
-    vectors = _concatenate([load_vectors_from(Path(part.strip())) for part in config.vectors.split(",")])
+    sets = [load_vectors_from(Path(part.strip())) for part in config.vectors.split(",")]
+    vectors = _concatenate([_with_composed(vectors, seen) for vectors in sets])
     if config.dimensions > vectors.dimensions:
         raise ConfigError(
             f"dimensions is {config.dimensions}, but {config.vectors} has {vectors.dimensions}; ask for no more"
@@ -100,6 +106,19 @@ def _load_vectors(config: NetworkConfig) -> WordVectors | None:
         return vectors
     _, axes = np.linalg.eigh(np.cov(vectors.matrix, rowvar=False))  # in ascending order
     return replace(vectors, matrix=vectors.matrix @ axes[:, ::-1][:, : config.dimensions].astype(np.float32))
+
+
+def _with_composed(vectors: WordVectors, words: Sequence[str]) -> WordVectors:
+    """The vectors, and after them those of `words` that lack one, composed of n-grams as far as the vectors have these.
+
+    Words of requests are not composed, as the tagger's table has no n-grams: the unknown word stays their vector.
+    """
+    if vectors.subwords is None:
+        return vectors
+    missing = [word for word, row in zip(words, _rows(vectors, words), strict=True) if row < 0]
+    composed = {word: vector for word in missing if (vector := vectors.compose(word)) is not None}
+    matrix = np.concatenate([vectors.matrix, *(vector[None] for vector in composed.values())])
+    return WordVectors(words=[*vectors.words, *composed], matrix=matrix)
 
 
 def _concatenate(sets: Sequence[WordVectors]) -> WordVectors:

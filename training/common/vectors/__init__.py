@@ -4,7 +4,15 @@ A file that fits into memory is read with `read_vectors` and written with `write
 blocks of rows from `open_vectors`.
 """
 
-from training.common.vectors.reader import FORMATS, Format, VectorFile, open_vectors, read_vectors
+from training.common.vectors.reader import (
+    FORMATS,
+    READABLE_FORMATS,
+    Format,
+    ReadableFormat,
+    VectorFile,
+    open_vectors,
+    read_vectors,
+)
 from training.common.vectors.rows import Block
 from training.common.vectors.subword_vectors import BucketMatrix, SubwordVectors
 from training.common.vectors.word_vectors import MATRIX, VOCABULARY, WordVectors, load_vectors, save_vectors
@@ -13,10 +21,12 @@ from training.common.vectors.writer import write_vectors
 __all__ = [
     "FORMATS",
     "MATRIX",
+    "READABLE_FORMATS",
     "VOCABULARY",
     "Block",
     "BucketMatrix",
     "Format",
+    "ReadableFormat",
     "SubwordVectors",
     "VectorFile",
     "WordVectors",

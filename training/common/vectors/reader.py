@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import BinaryIO, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.common.errors import DatasetError
 from training.common.unpacking import open_unpacked
 from training.common.vectors.binary_format import binary_blocks
+from training.common.vectors.fasttext_format import MAGIC, FastTextModel, mapped_model
 from training.common.vectors.rows import MAX_DIMENSIONS, MAX_LISTED_FAULTS, Block, RowChecks
+from training.common.vectors.subword_vectors import SubwordVectors
 from training.common.vectors.text_format import text_blocks, text_dimensions
 from training.common.vectors.word_vectors import WordVectors
 
@@ -20,6 +23,10 @@ Format = Literal["word2vec-text", "word2vec-binary", "glove"]
 """word2vec-text (fastText's .vec too) and word2vec-binary begin with a line `<words> <dimensions>`, glove does not."""
 
 FORMATS: tuple[Format, ...] = get_args(Format)
+
+ReadableFormat = Format | Literal["fasttext"]
+"""fasttext is a model of fastText's with n-grams (.bin), which is read only."""
+READABLE_FORMATS: tuple[ReadableFormat, ...] = (*FORMATS, "fasttext")
 
 _PEEK = 1 << 16
 _LONGEST_FIRST_LINE = 1 << 21
@@ -29,7 +36,6 @@ _BLOCKS_AFTER_A_FAULT = 64
 """Blocks that are still read after one with unusable rows, to list further ones in the same error."""
 
 _OTHER_FILES = (
-    (b"\xba\x16\x4f\x2f", "a fastText model", "take the .vec file that goes with it"),
     *(
         (bytes([0x80, protocol]), "a pickle, as gensim and Python save", "write it with gensim's save_word2vec_format")
         for protocol in range(2, 6)
@@ -46,7 +52,7 @@ _OTHER_FILES = (
 class VectorFile:
     """An open file of word vectors."""
 
-    format: Format
+    format: ReadableFormat
     dimensions: int
     rows: int | None
     """Number of rows according to the header; None for GloVe's format, which has none."""
@@ -57,6 +63,18 @@ class VectorFile:
     _first_line: int
     _rows_must_fit: bool
     """Whether the file must have as many rows as the header promises."""
+    _model: FastTextModel | None = None
+    """Of the format fasttext."""
+
+    @property
+    def subwords(self) -> SubwordVectors | None:
+        """The vectors of n-grams, which only fastText's models have."""
+        return None if self._model is None else self._model.subwords
+
+    @property
+    def counts(self) -> NDArray[np.int64] | None:
+        """Occurrences of the words that `blocks` has yielded, in their order; None where the format has none."""
+        return None if self._model is None else self._model.counts
 
     @property
     def skipped(self) -> int:
@@ -103,6 +121,8 @@ class VectorFile:
                 checks.raise_faults()
 
     def _source(self) -> Generator[Block, None, int]:
+        if self._model is not None:
+            return self._model.blocks(self._checks)
         rows = self.rows if self._rows_must_fit else None
         if self.format == "word2vec-binary":
             start = self._stream.tell()
@@ -112,7 +132,11 @@ class VectorFile:
 
 @contextmanager
 def open_vectors(
-    path: Path, *, format: Format | Literal["auto"] = "auto", skip_bad: bool = False, ignore_header: bool = False
+    path: Path,
+    *,
+    format: ReadableFormat | Literal["auto"] = "auto",
+    skip_bad: bool = False,
+    ignore_header: bool = False,
 ) -> Iterator[VectorFile]:
     """Open a file of word vectors, plain or packed (gzip, bzip2, xz, zip), whatever its name.
 
@@ -128,13 +152,26 @@ def open_vectors(
     """
     with open_unpacked(path) as (stream, size):
         checks = RowChecks(path, skip_bad=skip_bad)
+        is_model = stream.read(len(MAGIC)) == MAGIC
+        stream.seek(0)
+        if format == "fasttext" and not is_model:
+            raise DatasetError(f"{path}: is no model of fastText's, which are saved as .bin")
+        if is_model and format not in ("auto", "fasttext"):
+            raise DatasetError(f"{path}: is a model of fastText's, not {format}; leave --format out")
+        if is_model:
+            with mapped_model(path, stream) as model:
+                yield VectorFile(
+                    format="fasttext", dimensions=model.dimensions, rows=len(model), _checks=checks, _stream=stream,
+                    _first_line=1, _rows_must_fit=False, _model=model,
+                )  # fmt: skip
+            return
         yield _identify(stream, size, format, checks, ignore_header=ignore_header)
 
 
 def read_vectors(
     path: Path,
     *,
-    format: Format | Literal["auto"] = "auto",
+    format: ReadableFormat | Literal["auto"] = "auto",
     max_words: int | None = None,
     skip_bad: bool = False,
     ignore_header: bool = False,
@@ -148,13 +185,20 @@ def read_vectors(
             parts.append(block.rows)
             if max_words is not None and len(words) >= max_words:
                 break
-    if not words:
-        raise DatasetError(f"{path}: holds no row that can be used")
-    return WordVectors(words=words, matrix=np.concatenate(parts)).first(max_words or len(words))
+        if not words:
+            raise DatasetError(f"{path}: holds no row that can be used")
+        counts = None if file.counts is None else file.counts[: len(words)]
+        vectors = WordVectors(words=words, matrix=np.concatenate(parts), counts=counts, subwords=file.subwords)
+    return vectors.first(max_words or len(words))
 
 
 def _identify(
-    stream: BinaryIO, size: int | None, format: Format | Literal["auto"], checks: RowChecks, *, ignore_header: bool
+    stream: BinaryIO,
+    size: int | None,
+    format: ReadableFormat | Literal["auto"],
+    checks: RowChecks,
+    *,
+    ignore_header: bool,
 ) -> VectorFile:
     path = checks.path
     first = stream.readline(_LONGEST_FIRST_LINE)

@@ -47,6 +47,19 @@ class WordVectors:
         """The row of each word."""
         return {word: row for row, word in enumerate(self.words)}
 
+    def compose(self, word: str) -> NDArray[np.float32] | None:
+        """The vector [D] of a word that is not in the vocabulary, composed of its n-grams; None if it cannot be.
+
+        It is lower-cased first where all words of the vocabulary are.
+        """
+        if self.subwords is None:
+            return None
+        return self.subwords.compose(word.lower() if self._is_lower else word)
+
+    @cached_property
+    def _is_lower(self) -> bool:
+        return all(word == word.lower() for word in self.words)
+
     def first(self, count: int) -> "WordVectors":
         """The `count` most frequent words; the matrix is a view."""
         counts = None if self.counts is None else self.counts[:count]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from training.common.vectors import Format, open_vectors
+from training.common.vectors import ReadableFormat, open_vectors
 from training.word2vec.export.bundle import BundleSettings, Exported, export_blocks
 
 
@@ -13,7 +13,7 @@ from training.word2vec.export.bundle import BundleSettings, Exported, export_blo
 class Imported:
     """The format of the file, and the bundle it was exported as."""
 
-    format: Format
+    format: ReadableFormat
     skipped: int
     """Unusable rows that were left out, with `skip_bad`."""
     faults: Sequence[str]
@@ -27,11 +27,11 @@ def import_vectors(
     path: Path,
     settings: BundleSettings,
     *,
-    format: Format | Literal["auto"] = "auto",
+    format: ReadableFormat | Literal["auto"] = "auto",
     skip_bad: bool = False,
     ignore_header: bool = False,
 ) -> Imported:
-    """Write a word2vec, GloVe or fastText (.vec) file as the next version of the bundle `settings.name`.
+    """Write a word2vec, GloVe or fastText (.vec, .bin) file as the next version of the bundle `settings.name`.
 
     Its rows are assumed to be ordered by frequency, as those tools write them. Memory grows with the number of words,
     not with their vectors.
@@ -50,7 +50,9 @@ def import_vectors(
     if settings.data == BundleSettings.data:
         settings = replace(settings, data=path.name)
     with open_vectors(path, format=format, skip_bad=skip_bad, ignore_header=ignore_header) as file:
-        exported = export_blocks(file.blocks(), settings, dimensions=file.dimensions, counts=None)
+        exported = export_blocks(
+            file.blocks(), settings, dimensions=file.dimensions, counts=file.counts, subwords=file.subwords
+        )
         return Imported(
             format=file.format, skipped=file.skipped, faults=file.faults, notes=file.notes, exported=exported
         )

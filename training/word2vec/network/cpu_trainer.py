@@ -6,12 +6,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.common.seed import derive_seed
+from training.common.vectors.word_rows import WordRows
 from training.word2vec.config import Word2VecConfig
 from training.word2vec.network import subword_kernels
 from training.word2vec.network.huffman import HuffmanTree, huffman_tree
 from training.word2vec.network.kernels import KernelSettings, Tables, make_workspace, train_chunk, zero_matrix
 from training.word2vec.network.sampling import alias_table, keep_thresholds
-from training.word2vec.subwords import WordRows
 
 
 class CpuTrainer:

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from training.common.vectors.word_rows import WordRows
 from training.word2vec.config import Architecture, Word2VecConfig
 from training.word2vec.network.cpu_trainer import initial_vectors
 from training.word2vec.network.huffman import huffman_tree
 from training.word2vec.network.sampling import keep_thresholds
 from training.word2vec.network.windows import Windows, make_windows
-from training.word2vec.subwords import WordRows
 
 _BATCH_SIZE = 1024  # windows; fewer for a small vocabulary
 _MIN_BATCH_SIZE = 64

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.text import CharacterNgrams
-from training.common.vectors import BucketMatrix, SubwordVectors
+from training.common.vectors.subword_vectors import BucketMatrix, SubwordVectors
 
 _BLOCK_ROWS = 1 << 18
 """Rows of the matrix that are gathered at a time: 100 MB of 100 dimensions."""
@@ -25,7 +25,9 @@ class WordRows:
     offsets: NDArray[np.int64]
     """[V + 1]: word i has the rows `rows[offsets[i] : offsets[i + 1]]`."""
     rows: NDArray[np.int32]
-    """[total]: the word's own row first, then V + bucket of each n-gram."""
+    """[total]: the word's own row first, then `first_bucket` + bucket of each n-gram."""
+    first_bucket: int
+    """Row of the first bucket: V, unless these are some words of a larger matrix."""
 
     def __len__(self) -> int:
         """V."""
@@ -34,7 +36,7 @@ class WordRows:
     @property
     def matrix_rows(self) -> int:
         """Rows of the input matrix."""
-        return len(self) + self.ngrams.buckets
+        return self.first_bucket + self.ngrams.buckets
 
     @property
     def most_rows(self) -> int:
@@ -71,18 +73,29 @@ class WordRows:
             matrix: [V + buckets, D], the input vectors.
         """
         trained = np.unique(self.rows)
-        trained = trained[trained >= len(self)]
+        trained = trained[trained >= self.first_bucket]
         buckets = np.zeros((self.ngrams.buckets, matrix.shape[1]), np.float32)
-        buckets[trained - len(self)] = matrix[trained]
+        buckets[trained - self.first_bucket] = matrix[trained]
         return SubwordVectors(ngrams=self.ngrams, table=BucketMatrix(buckets), dimensions=matrix.shape[1])
 
 
-def word_rows(words: Sequence[str], ngrams: CharacterNgrams) -> WordRows:
-    """The rows of each word of a vocabulary."""
+def word_rows(
+    words: Sequence[str], ngrams: CharacterNgrams, *, first_row: int = 0, first_bucket: int | None = None
+) -> WordRows:
+    """The rows of each word of a vocabulary, or of a part of one.
+
+    Args:
+        words: the words.
+        ngrams: their n-grams.
+        first_row: row of the first of them.
+        first_bucket: row of the first bucket; None: these are all words, and the buckets follow them.
+    """
+    first_bucket = len(words) if first_bucket is None else first_bucket
     counts = np.empty(len(words), np.int64)
     rows: list[NDArray[np.int32]] = []
     for index, word in enumerate(words):
         buckets = ngrams.buckets_of(word)
         counts[index] = 1 + len(buckets)
-        rows.append(np.array([index, *(len(words) + bucket for bucket in buckets)], np.int32))
-    return WordRows(ngrams=ngrams, offsets=np.concatenate([[0], counts.cumsum()]), rows=np.concatenate(rows))
+        rows.append(np.array([first_row + index, *(first_bucket + bucket for bucket in buckets)], np.int32))
+    offsets = np.concatenate([[0], counts.cumsum()])
+    return WordRows(ngrams=ngrams, offsets=offsets, rows=np.concatenate(rows), first_bucket=first_bucket)

@@ -34,6 +34,8 @@ class _Tensors(Generic[RequestT]):
     ) -> None:
         self.inputs = inputs
         self.outputs = outputs
+        self.inputs_by_name = {spec.name: spec for spec in inputs}
+        self.outputs_by_name = {spec.name: spec for spec in outputs}
         self.alternative = alternative
 
     elements_are_text: ClassVar[bool] = True
@@ -91,7 +93,7 @@ TensorAdapter = RowTensors[RequestT] | PreprocessedTensors[RequestT] | RequestTe
 def adapter_of(adapter: TensorAdapter[RequestT], names: Collection[str]) -> TensorAdapter[RequestT]:
     """The adapter of a request whose inputs have `names`: `adapter`, or its alternative if one of them is of that."""
     other = adapter.alternative
-    return other if other is not None and any(spec.name in names for spec in other.inputs) else adapter
+    return adapter if other is None or other.inputs_by_name.keys().isdisjoint(names) else other
 
 
 def empty_tensors(specs: Iterable[TensorSpec]) -> Tensors:

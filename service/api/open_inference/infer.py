@@ -14,7 +14,7 @@ from service.api.errors import ErrorShape
 from service.api.io import add_model_headers, media_type, read_body, while_connected
 from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, bytes_of, check_json
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, read_inference
-from service.api.open_inference.responses import compress, write_response
+from service.api.open_inference.responses import compress, is_worth_compressing, write_response
 from service.api.open_inference.schemas import InferRequest, InferResponse
 from service.api.operation import (
     INFERENCE_STATUSES_WITHOUT_422,
@@ -30,6 +30,7 @@ from service.limits import Limits
 from service.runtime.session import Tensors
 from service.serving.served_model import ServedModel
 
+_JSON_LENGTH_HEADER = JSON_LENGTH_HEADER.encode()
 _MAX_TENSORS = 64
 """Inputs and outputs of one request, of whatever model."""
 _WRITTEN_IN_LOOP_BYTES = 128 * 1024
@@ -57,7 +58,8 @@ async def infer(request: Request) -> Response:
 
     def write(outputs: Tensors) -> Response:
         response = write_response(inference, outputs, served)
-        compress(response, request.headers)
+        if is_worth_compressing(response):
+            compress(response, request.headers)
         return response
 
     def finish(outputs: Tensors) -> Response | Tensors:
@@ -71,7 +73,7 @@ async def infer(request: Request) -> Response:
 
 def infer_inline(call: InlineCall) -> bool:
     """Run an inline model on the tensors of a small request."""
-    json_length = call.header(JSON_LENGTH_HEADER.encode())
+    json_length = call.header(_JSON_LENGTH_HEADER)
     if json_length == "0":
         return False
     served = _find_model(call.service, call.scope["path_params"])
@@ -81,7 +83,8 @@ def infer_inline(call: InlineCall) -> bool:
 
     def write(outputs: Tensors) -> Response:
         response = write_response(inference, outputs, served)
-        compress(response, Headers(scope=call.scope))
+        if is_worth_compressing(response):
+            compress(response, Headers(scope=call.scope))
         return add_model_headers(response, served)
 
     return served.start_inference(inference.tensors, call.timings, inference.timeout, write, call)

@@ -138,8 +138,8 @@ class InputReader:
         Raises:
             InvalidRequest: naming the input that is wrong, or missing.
         """
-        adapter = adapter_of(self._adapter, {tensor.name for tensor in inputs})
-        specs = {spec.name: spec for spec in adapter.inputs}
+        adapter = adapter_of(self._adapter, [tensor.name for tensor in inputs])
+        specs = adapter.inputs_by_name
         tensors: Tensors = {}
         for index, tensor in enumerate(inputs):
             field = f"inputs[{index}]"
@@ -181,7 +181,7 @@ class InputReader:
             if name not in tensors:
                 raise InvalidRequest(f"the input {name!r} of model {self._model!r} is missing", "inputs")
         self._contents.check_end()
-        if len(set(map(len, tensors.values()))) > 1:
+        if len(tensors) > 1 and len(set(map(len, tensors.values()))) > 1:
             sizes = ", ".join(f"{name} has {len(array)}" for name, array in tensors.items())
             raise InvalidRequest(f"the first axis is the batch and must be the same for all: {sizes}", "inputs")
 
@@ -216,7 +216,7 @@ def read_outputs(request: InferRequest, predictor: Predictor[Any]) -> tuple[Requ
         return tuple(
             _require_representable(RequestedOutput(spec, all_binary), "outputs") for spec in predictor.tensors.outputs
         )
-    specs = {spec.name: spec for spec in predictor.tensors.outputs}
+    specs = predictor.tensors.outputs_by_name
     requested: dict[str, RequestedOutput] = {}
     for index, output in enumerate(request.outputs):
         field = f"outputs[{index}]"

@@ -21,6 +21,7 @@ from service.bundle.manifest import Datatype, TensorSpec
 from service.runtime.session import Tensors
 from service.serving.served_model import ServedModel
 
+_JSON_LENGTH_HEADER = JSON_LENGTH_HEADER.encode()
 _MIN_COMPRESSED_BYTES = 1024
 
 
@@ -58,7 +59,7 @@ def write_response(inference: ParsedInferRequest, tensors: Tensors, served: Serv
     if not any(output.binary for output in inference.outputs):
         return WrittenResponse(text, b"application/json")
     response = WrittenResponse(b"".join([text, *blocks]), b"application/octet-stream")
-    response.raw_headers.append((JSON_LENGTH_HEADER.encode(), b"%d" % len(text)))
+    response.raw_headers.append((_JSON_LENGTH_HEADER, b"%d" % len(text)))
     return response
 
 
@@ -82,10 +83,13 @@ def answered_outputs(
         yield output, spec, array
 
 
+def is_worth_compressing(response: Response) -> bool:
+    """Whether the body is long enough to benefit."""
+    return len(response.body) >= _MIN_COMPRESSED_BYTES
+
+
 def compress(response: Response, headers: Headers) -> None:
-    """Compress the body if it is long enough to benefit and the request's headers accept gzip or deflate."""
-    if len(response.body) < _MIN_COMPRESSED_BYTES:
-        return
+    """Compress the body if the request's headers accept gzip or deflate."""
     encoding = _preferred(headers)
     if encoding is None:
         return

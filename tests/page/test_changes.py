@@ -243,13 +243,13 @@ def test_what_failed_while_the_server_was_away_is_asked_again_once_it_is_back(br
             first.wait()
             page.get_by_label("A word, a sum of words").fill("dog")
             expect(page.locator(".notice")).to_contain_text("goes on by itself once the server is back")
-            expect(page.locator(".map-place")).to_have_css("opacity", "0.55")  # It is of the cat.
+            expect(page.locator(".map-area")).to_have_css("opacity", "0.55")  # It is of the cat.
             rail(page, "Tag")
             expect(page.locator(".problem").first).to_contain_text("cannot be reached")
             rail(page, "Words")
             with server(ROOT / "models", python=python, program=command, PORT=address.rpartition(":")[2]) as second:
                 second.wait_for("serving")
                 expect(page.locator(".notice")).to_have_count(0)
-                expect(page.locator(".map-place")).to_have_css("opacity", "1")
+                expect(page.locator(".map-area")).to_have_css("opacity", "1")
                 expect(page.get_by_label("A word, a sum of words")).to_have_value("dog")
                 expect(page.locator(".best p")).not_to_be_empty()

@@ -4,7 +4,7 @@ import { CorrectionForm, useCorrection } from './correction_form.js';
 import { UNKNOWN_TYPE, isReadable } from './picture_types.js';
 
 /** Labels up to this many are buttons. */
-const BUTTONS = 36;
+const MAX_BUTTONS = 36;
 
 /** @param {{ model: import('../server/types.js').Model, picture: { content: Blob, name: string, type: string },
  *     labels: string[] }} props picture: as it was sent */
@@ -17,7 +17,7 @@ export function CorrectLabel({ model, picture, labels }) {
   return html`
     <${CorrectionForm} title="Wrong? Choose the right one" correction=${correction}>
       ${!isReadable(picture.type) ? html`<p class="caption">${picture.type === UNKNOWN_TYPE ? 'The type of this picture is not known' : `The training reads no ${picture.type}`}: save it as PNG first.</p>`
-    : labels.length > BUTTONS ? html`
+    : labels.length > MAX_BUTTONS ? html`
         <label class="field"><span class="label">It is</span>
           <select class="select" onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
             <option value="">choose</option>${labels.map((label) => html`<option key=${label} value=${label}>${label}</option>`)}</select></label>`

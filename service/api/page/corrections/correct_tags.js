@@ -4,7 +4,7 @@ import { CorrectionForm, useCorrection } from './correction_form.js';
 import { marksOf, nameAt, retyped, tagsOf } from './spans.js';
 
 /** Words of the list, of a long text those around the chosen one. */
-const LISTED = 400;
+const MAX_LISTED = 400;
 
 /** @param {{ model: import('../server/types.js').Model, text: string, result: any, chosen: number,
  *     onChoose: (index: number) => void }} props text: as it was sent. result: the answer. chosen: index of a token */
@@ -31,7 +31,7 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
   const choices = isSpans ? [...new Set((model.labels ?? []).map((label) => label.replace(/^[BIES]-/, '')))] : model.labels ?? [];
   const current = isSpans ? marks[chosen].type ?? 'O' : tags[chosen];
 
-  const from = Math.max(0, Math.min(chosen - LISTED / 2, tags.length - LISTED));
+  const from = Math.max(0, Math.min(chosen - MAX_LISTED / 2, tags.length - MAX_LISTED));
   const choose = (/** @type {string} */ label) => setTags(isSpans ? tagsOf(retyped(marks, range, label === 'O' ? null : label), starts)
     : tags.map((tag, at) => (at === chosen ? label : tag)));
   const split = (/** @type {boolean} */ begins) => setTags(tagsOf(marks.map((mark, at) => (at === chosen ? { ...mark, begins } : mark)), starts));
@@ -48,7 +48,7 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
     <${CorrectionForm} title="Wrong? Choose a word and its tag" correction=${correction}>
       <label class="buttons"><span class="caption">Word</span>
         <select class="select" onChange=${(/** @type {any} */ event) => onChoose(Number(event.target.value))}>
-          ${result.tokens.slice(from, from + LISTED).map((/** @type {any} */ token, /** @type {number} */ each) => html`
+          ${result.tokens.slice(from, from + MAX_LISTED).map((/** @type {any} */ token, /** @type {number} */ each) => html`
             <option key=${from + each} value=${from + each} selected=${from + each === chosen}>${token.text} · ${tags[from + each]}</option>`)}</select>
         <span class="caption">or choose it in the text</span></label>
       <div class="buttons" role="group" aria-label="The right tag of ${textOf(...range)}">${choices.map((label) => html`

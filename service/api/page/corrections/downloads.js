@@ -51,13 +51,13 @@ function names(name, contents) {
 /** CoNLL-U, with how each sentence is written. @param {string} name @param {import('./store.js').Tagged[]} contents
  * @returns {Download} */
 function treebank(name, contents) {
-  const text = contents.flatMap((content, index) => sentencesOf(content).map((sentence, place, all) => {
-    const lines = place ? [] : [`# newpar id = ${index + 1}`];
+  const text = contents.flatMap((content, index) => sentencesOf(content).map((sentence, number, all) => {
+    const lines = number ? [] : [`# newpar id = ${index + 1}`];
     lines.push(`# text = ${cell(sentence.text)}`);
     const { tokens } = sentence;
     tokens.forEach((token, at) => {
       const end = endOf(tokens, at);
-      const following = tokens[end]?.start ?? all[place + 1]?.tokens[0].start ?? null;
+      const following = tokens[end]?.start ?? all[number + 1]?.tokens[0].start ?? null;
       const misc = following === token.end ? 'SpaceAfter=No' : '_';
       const isPart = tokens[at - 1]?.start === token.start;
       const isSeveral = !isPart && end - at > 1;

@@ -16,9 +16,9 @@
 const DATABASE = 'lectern-corrections';
 const STORE = 'corrections';
 /** Bounds of a model's corrections: a browser's space is not this page's alone. */
-export const MOST = 1000;
-export const LARGEST_BYTES = 4 * 2 ** 20;
-export const ALL_BYTES = 64 * 2 ** 20;
+export const MAX_CORRECTIONS = 1000;
+export const MAX_BYTES = 4 * 2 ** 20;
+export const MAX_TOTAL_BYTES = 64 * 2 ** 20;
 
 /** A correction cannot be saved or read; its message is for the user. */
 export class StoreError extends Error {}
@@ -82,11 +82,11 @@ export const readCorrections = (model) => run('readonly', (store) => (model === 
 export async function save(correction) {
   const others = (await readCorrections()).filter(({ key }) => key !== correction.key);
   const size = sizeOf(correction);
-  if (size > LARGEST_BYTES) throw new StoreError('This is larger than 4 MB, which is the most that is saved of one answer.');
-  if (others.filter(({ model }) => model === correction.model).length >= MOST) {
-    throw new StoreError(`${MOST.toLocaleString('en')} answers of ${correction.model} are saved, which is the most: download them in Teach, and delete them there.`);
+  if (size > MAX_BYTES) throw new StoreError('This is larger than 4 MB, which is the most that is saved of one answer.');
+  if (others.filter(({ model }) => model === correction.model).length >= MAX_CORRECTIONS) {
+    throw new StoreError(`${MAX_CORRECTIONS.toLocaleString('en')} answers of ${correction.model} are saved, which is the most: download them in Teach, and delete them there.`);
   }
-  if (others.reduce((sum, each) => sum + sizeOf(each), size) > ALL_BYTES) {
+  if (others.reduce((sum, each) => sum + sizeOf(each), size) > MAX_TOTAL_BYTES) {
     throw new StoreError('64 MB are saved, which is the most: download them in Teach, and delete them there.');
   }
   await run('readwrite', (store) => store.put(correction));

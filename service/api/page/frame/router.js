@@ -7,7 +7,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from '../vendor/pre
 /** Browsers refuse to write the address all the time, as while typing. */
 const WRITE_MS = 250;
 /** Characters of an address that every browser opens; programs that links are sent with cut longer ones. */
-const LONGEST = 8_000;
+const MAX_LENGTH = 8_000;
 
 /** @param {string} hash @returns {Address} */
 export function parseAddress(hash) {
@@ -27,7 +27,7 @@ export function shortAddress({ panel, query }) {
   const written = new URLSearchParams(query);
   /** @type {Record<string, string>} */
   const omitted = {};
-  while (addressOf(panel, written).length > LONGEST && written.size) {
+  while (addressOf(panel, written).length > MAX_LENGTH && written.size) {
     const [name, value] = [...written].reduce((a, b) => (b[1].length > a[1].length ? b : a));
     omitted[name] = value;
     written.delete(name);

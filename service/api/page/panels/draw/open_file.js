@@ -6,7 +6,7 @@ import { imageTypeOf } from '../../corrections/picture_types.js';
 import { FIRST_BYTES, kindOf, refusalOf } from './file_kind.js';
 
 /** Sides of photographs in pixels: the network sees 28, so that nothing is lost above this. */
-const LONGEST = 1024;
+const MAX_SIDE = 1024;
 const SVG = 'image/svg+xml';
 
 const MEGABYTE = 1e6;
@@ -46,7 +46,7 @@ export async function openFile(file, { types, maxBytes }) {
  * @throws {DOMException} if the browser cannot read it */
 async function readImage(file) {
   const whole = await createImageBitmap(file);
-  const share = LONGEST / Math.max(whole.width, whole.height);
+  const share = MAX_SIDE / Math.max(whole.width, whole.height);
   if (share >= 1) return whole;
   const smaller = await createImageBitmap(whole, {
     resizeWidth: Math.max(1, Math.round(whole.width * share)),
@@ -65,7 +65,7 @@ async function rasterized(file) {
     const image = new Image();
     image.src = address;
     await image.decode();
-    const share = LONGEST / Math.max(image.naturalWidth, image.naturalHeight, 1);
+    const share = MAX_SIDE / Math.max(image.naturalWidth, image.naturalHeight, 1);
     const canvas = document.createElement('canvas');
     canvas.width = Math.max(1, Math.round(image.naturalWidth * share));
     canvas.height = Math.max(1, Math.round(image.naturalHeight * share));

@@ -8,18 +8,18 @@ import { html } from '../../vendor/preact.js';
  *     parts?: { x: number, y: number, width: number, height: number, predictions: Prediction[] }[] }} Result */
 
 /** Labels up to this many stand in the model's own order, so that no bar moves. */
-const STILL = 12;
+const MAX_IN_ORDER = 12;
 /** Others than the best that a phone, whose bars have no numbers, has in words, and the least of them. */
-const OTHERS = 3;
-const LEAST = 0.0005;
+const MAX_OTHERS = 3;
+const MIN_SCORE = 0.0005;
 
 /** @param {{ result: Result, labels: string[], targetLabel: string | null, onTargetLabel: (label: string | null) => void }} props
  *     targetLabel: the label that was chosen for the heat map below; null: the best */
 export function Predictions({ result, labels, targetLabel, onTargetLabel }) {
   const best = result.predictions[0];
-  const order = labels.length <= STILL
+  const order = labels.length <= MAX_IN_ORDER
     ? [...result.predictions].sort((a, b) => labels.indexOf(a.label) - labels.indexOf(b.label)) : result.predictions;
-  const others = result.predictions.filter(({ label, score }) => label !== best?.label && score >= LEAST).slice(0, OTHERS);
+  const others = result.predictions.filter(({ label, score }) => label !== best?.label && score >= MIN_SCORE).slice(0, MAX_OTHERS);
   const isDoubtful = result.recognized === false || result.figures === 0;
   const together = result.parts?.map(({ predictions }) => predictions[0]?.label ?? '?').join(' ');
   return html`
@@ -28,10 +28,10 @@ export function Predictions({ result, labels, targetLabel, onTargetLabel }) {
         <span class="caption">${together === undefined ? best && `${percent(best.score)}${isDoubtful ? ', but not sure' : ''}`
     : result.parts?.map(({ predictions: [first] }) => first && percent(first.score)).join(', ')}</span></p>
       ${together !== undefined && html`<p class="caption">The bars: all of it read as one figure.</p>`}
-      <div class=${labels.length <= STILL ? 'columns' : ''}><${Bars} label="Scores" best=${best?.label} bars=${order.map(({ label, score }) => ({ name: label, value: score }))}
+      <div class=${labels.length <= MAX_IN_ORDER ? 'columns' : ''}><${Bars} label="Scores" best=${best?.label} bars=${order.map(({ label, score }) => ({ name: label, value: score }))}
         chosen=${targetLabel} hint=${(/** @type {string} */ label) => `What speaks for and against ${label}`}
         onChoose=${(/** @type {string} */ label) => onTargetLabel(label === targetLabel ? null : label)} /></div>
-      ${labels.length <= STILL && result.predictions.length > 1 && html`<p class="caption others" aria-hidden="true">${others.length
+      ${labels.length <= MAX_IN_ORDER && result.predictions.length > 1 && html`<p class="caption others" aria-hidden="true">${others.length
     ? `Then ${others.map(({ label, score }) => `${label}: ${percent(score)}`).join(', ')}.` : 'Each of the others: less than 0.1 %.'}</p>`}
       <p class="caption">${targetLabel === null ? 'Why not another? Choose its label.' : `“What it saw” is about ${targetLabel}.`}</p>
       ${doubts(result).map((text) => html`<p key=${text} class="doubt">${text}</p>`)}

@@ -10,7 +10,7 @@ import { patchOf } from './geometry.js';
 /** @typedef {import('./network.js').UnitAddress} UnitAddress */
 
 /** Terms of a sum over a whole layer that are listed. */
-const LISTED = 10;
+const MAX_LISTED = 10;
 
 /** @param {{ at: UnitAddress, layers: LayerWeights[], arrays: Decoded[], input: Decoded, labels: string[],
  *     onAt: (at: UnitAddress) => void, onClose: () => void }} props */
@@ -117,7 +117,7 @@ function Dense({ at, layer, before, value }) {
   const terms = Array.from(before.values, (input, unit) => ({ unit, input, weight: weights.values[at.column * count + unit] }))
     .map((term) => ({ ...term, product: term.input * term.weight }));
   const sum = terms.reduce((total, { product }) => total + product, bias?.[at.column] ?? 0);
-  const strongest = [...terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, LISTED);
+  const strongest = [...terms].sort((a, b) => Math.abs(b.product) - Math.abs(a.product)).slice(0, MAX_LISTED);
   return html`
     <div class="table-scroll" tabindex="0" role="region" aria-label="The strongest terms"><table>
       <caption class="hidden-text">The ${strongest.length} strongest of ${count} terms</caption>

@@ -18,11 +18,11 @@ export const evaluationCall = (model) => ({
 /** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model }} props */
 export function Evaluation({ server, model }) {
   const state = useAnswer(server, evaluationCall(model));
-  const found = state.answer?.data.model === model.id ? state.answer.data : null;
+  const evaluation = state.answer?.data.model === model.id ? state.answer.data : null;
   /** @type {Confusion[]} */
-  const confusion = found?.confusion ?? [];
+  const confusion = evaluation?.confusion ?? [];
   /** @type {LearningCurve | null} */
-  const curve = found?.learning_curve ?? null;
+  const curve = evaluation?.learning_curve ?? null;
   if (state.error?.status === 404) return html`<p class="caption">This server does not say more than the figures above.</p>`;
   return html`
     <div class="stack">
@@ -30,8 +30,8 @@ export function Evaluation({ server, model }) {
       ${state.slow && html`<p class="waiting" role="status">Reading how ${model.id} was measured …</p>`}
       ${confusion.length > 0 && html`<${Matrix} key=${`${model.id} ${model.version}`} matrices=${confusion} />`}
       ${curve && html`<${Curve} curve=${curve} />`}
-      ${found && !confusion.length && html`<p class="caption">The bundle of ${model.id} has no confusion matrix.</p>`}
-      ${found && !curve && html`<p class="caption">The bundle of ${model.id} has no learning curve.</p>`}
+      ${evaluation && !confusion.length && html`<p class="caption">The bundle of ${model.id} has no confusion matrix.</p>`}
+      ${evaluation && !curve && html`<p class="caption">The bundle of ${model.id} has no learning curve.</p>`}
     </div>`;
 }
 

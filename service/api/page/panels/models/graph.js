@@ -14,7 +14,7 @@ const LINE = 15;
 /** Characters that fit into a line of a box. */
 const LINE_LENGTH = 23;
 /** Smaller lists, such as the sizes that Reshape takes, are not shown as weights. */
-const LEAST_WEIGHTS = 16;
+const MIN_WEIGHTS = 16;
 
 /** @param {import('../../server/types.js').Model} model */
 export const graphCall = (model) => ({ path: `v1/models/${encodeURIComponent(model.id)}/graph`, query: { version: model.version } });
@@ -104,7 +104,7 @@ const shapeOf = (shape) => (shape.length ? shape.map((size) => (size < 0 ? 'N' :
 /** What a box shows: matrices and larger arrays, or else long lists. @param {GraphNode} node */
 function shownWeights({ weights }) {
   const matrices = weights.filter(({ shape }) => shape.length > 1);
-  return matrices.length ? matrices : weights.filter(({ shape }) => shape.length && shape[0] >= LEAST_WEIGHTS);
+  return matrices.length ? matrices : weights.filter(({ shape }) => shape.length && shape[0] >= MIN_WEIGHTS);
 }
 
 /** @param {GraphNode} node @param {Graph} graph */

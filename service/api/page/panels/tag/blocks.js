@@ -2,9 +2,9 @@
 import { useCallback, useEffect, useRef, useState } from '../../vendor/preact.js';
 
 /** Words of a block. */
-const SIZE = 200;
+const BLOCK_WORDS = 200;
 /** Texts up to this many words are drawn in full at once. */
-const ALL = 2_000;
+const MAX_WHOLE = 2_000;
 /** How far from the screen a block is drawn. */
 const MARGIN = '600px 0px';
 
@@ -18,7 +18,7 @@ export function blocksOf(words, entities) {
   const blocks = [];
   let at = 0;
   for (let first = 0; first < words.length;) {
-    let end = Math.min(first + SIZE, words.length);
+    let end = Math.min(first + BLOCK_WORDS, words.length);
     while (at < entities.length && entities[at].end <= words[end - 1].start) at += 1;
     while (end < words.length && at < entities.length && entities[at].start <= words[end - 1].start && words[end].start < entities[at].end) end += 1;
     blocks.push({ first, end });
@@ -32,7 +32,7 @@ export function blocksOf(words, entities) {
  * @returns {{ isNear: (block: number) => boolean, observe: (element: Element | null) => void }}
  *     observe: a ref for the element around the blocks, each of which has its number as data-block */
 export function useNearBlocks(blocks) {
-  const isLong = blocks.length > 0 && blocks[blocks.length - 1].end > ALL;
+  const isLong = blocks.length > 0 && blocks[blocks.length - 1].end > MAX_WHOLE;
   const [near, setNear] = useState(/** @type {ReadonlySet<number>} */ (new Set([0])));
   const around = useRef(/** @type {Element | null} */ (null));
   useEffect(() => {

@@ -8,7 +8,7 @@
  */
 import { percent } from '../../components/numbers.js';
 
-const BEST = 3;
+const MAX_BEST = 3;
 
 /** All tags of a token, the most probable first. @param {Explanation} explain @param {number} index */
 export const ranked = (explain, index) => explain.marginals[index]
@@ -18,7 +18,7 @@ export const ranked = (explain, index) => explain.marginals[index]
  * @param {Token} token @param {number} index @param {Explanation | undefined} explain without it only the answer is known */
 export function bestOf(token, index, explain) {
   if (!explain) return [{ name: token.tag, value: token.score }];
-  return ranked(explain, index).filter(({ name }, rank) => rank < BEST || name === token.tag);
+  return ranked(explain, index).filter(({ name }, rank) => rank < MAX_BEST || name === token.tag);
 }
 
 /** The tag that would be taken if each token were tagged by itself, where the answer is another; null: it is the same.

@@ -10,7 +10,7 @@ await loadStyles(new URL('teach.css', import.meta.url).href);
 /** @typedef {import('../../corrections/store.js').Correction} Correction */
 
 /** Corrections of a model that are listed one by one. */
-const LISTED = 50;
+const MAX_LISTED = 50;
 
 /** @param {import('../../panels.js').PanelProps} props */
 export function Panel({ allowsModelControl }) {
@@ -61,10 +61,10 @@ function ModelCorrections({ model, corrections, allowsModelControl, onRemove, on
         ${' '}It serves beside ${model}, and is chosen at the top.</p>
       ${download.missing && html`<p class="caption">${download.missing}</p>`}
       <p class="caption">${ADVICE[corrections[0].task] ?? ''}</p>
-      <details><summary>One by one</summary><ul class="corrections">${corrections.slice(0, LISTED).map((each) => html`
+      <details><summary>One by one</summary><ul class="corrections">${corrections.slice(0, MAX_LISTED).map((each) => html`
         <li key=${each.key}><${Content} content=${each.content} />
           <button type="button" class="button" onClick=${() => onRemove(each.key)}>Delete</button></li>`)}</ul>
-        ${corrections.length > LISTED && html`<p class="caption">The first ${LISTED} are listed.</p>`}</details>
+        ${corrections.length > MAX_LISTED && html`<p class="caption">The first ${MAX_LISTED} are listed.</p>`}</details>
     </section>`;
 }
 

@@ -8,20 +8,20 @@ import { html, useLayoutEffect, useState } from '../../vendor/preact.js';
 import { COPIED, COPIED_SIGN, SIGNS, START, attentionOfWords, readable, wordsOf } from './pieces.js';
 
 /** Sentences whose attention is drawn. */
-const MOST_DRAWN = 12;
+const MAX_DRAWN = 12;
 
 /** Of each sentence; of a chosen alternative, the sentence in which it differs takes the place of the translation's.
  * @param {{ sentences: Sentence[], alternative: import('./alternatives.js').Alternative | null, source: string, target: string }} props languages */
 export function Attentions({ sentences, alternative, source, target }) {
   const other = alternative?.sentence;
   const shown = sentences.map((sentence, index) => ({ sentence: index === other?.index ? other : sentence, index }))
-    .filter(({ index }) => index < MOST_DRAWN || index === other?.index);
+    .filter(({ index }) => index < MAX_DRAWN || index === other?.index);
   return html`
     ${other && html`<p class="caption">${sentences.length > 1 ? `Sentence ${other.index + 1} is that of the alternative that you chose; the others are the translation's.`
     : 'This is the alternative that you chose, not the translation.'}</p>`}
     ${shown.map(({ sentence, index }) => html`
       <${Attention} key=${index} sentence=${sentence} number=${index + 1} source=${source} target=${target} isAlternative=${sentence === other} />`)}
-    ${sentences.length > MOST_DRAWN && html`<p class="caption">The first ${MOST_DRAWN} of ${sentences.length} sentences are drawn.</p>`}`;
+    ${sentences.length > MAX_DRAWN && html`<p class="caption">The first ${MAX_DRAWN} of ${sentences.length} sentences are drawn.</p>`}`;
 }
 
 /** @param {{ sentence: Sentence, number: number, source: string, target: string, isAlternative: boolean }} props languages */

@@ -5,7 +5,7 @@
 import { html } from '../../vendor/preact.js';
 
 /** Parts that are listed below the translation. */
-const LISTED = 20;
+const MAX_LISTED = 20;
 
 /** @param {{ text: string, copied: Range[] | undefined, language: string, isStale: boolean }} props
  *     copied: ranges of the text in ascending order. isStale: the text that it translates has changed */
@@ -25,5 +25,5 @@ export function TranslatedText({ text, copied = [], language, isStale }) {
   return html`
     <p class=${isStale ? 'translation stale' : 'translation'} lang=${language} aria-label="Translation">${parts}</p>
     ${different.length > 0 && html`<p class="caption">Underlined, not translated: <span lang=${language}>${
-  different.slice(0, LISTED).map((part) => `“${part}”`).join(', ')}</span>${different.length > LISTED ? ` and ${different.length - LISTED} more` : ''}.</p>`}`;
+  different.slice(0, MAX_LISTED).map((part) => `“${part}”`).join(', ')}</span>${different.length > MAX_LISTED ? ` and ${different.length - MAX_LISTED} more` : ''}.</p>`}`;
 }

@@ -17,10 +17,10 @@ export function WordMap({ points, dimensions, label, onChoose }) {
   const turn = useRef({ yaw: 0.5, pitch: 0.25 });
   const drag = useRef(/** @type {{ x: number, y: number, moved: boolean } | null} */ (null));
   const [hovered, setHovered] = useState(/** @type {string | null} */ (null));
-  const placed = useRef(/** @type {Placed[]} */ ([]));
+  const projected = useRef(/** @type {Projected[]} */ ([]));
 
   const paint = () => {
-    if (canvas.current) placed.current = draw(canvas.current, points, dimensions, turn.current, hovered);
+    if (canvas.current) projected.current = draw(canvas.current, points, dimensions, turn.current, hovered);
   };
   useEffect(() => {
     paint();
@@ -37,7 +37,7 @@ export function WordMap({ points, dimensions, label, onChoose }) {
   const at = (/** @type {any} */ event) => {
     const box = event.currentTarget.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    return placed.current
+    return projected.current
       .map((point) => ({ point, distance: point.label && inside(point.label, x, y) ? 0 : Math.hypot(point.x - x, point.y - y) }))
       .filter(({ distance }) => distance < NEAR_PIXELS)
       .sort((a, b) => a.distance - b.distance)[0]?.point.word ?? null;
@@ -79,11 +79,11 @@ export function WordMap({ points, dimensions, label, onChoose }) {
   }}></canvas>`;
 }
 
-/** @typedef {{ word: string, x: number, y: number, depth: number, isAsked: boolean, label: Box | null }} Placed
+/** @typedef {{ word: string, x: number, y: number, depth: number, isAsked: boolean, label: Box | null }} Projected
  * @typedef {{ left: number, top: number, right: number, bottom: number }} Box */
 
 /** @param {HTMLCanvasElement} canvas @param {Point[]} points @param {number} dimensions
- * @param {{ yaw: number, pitch: number }} turn @param {string | null} hovered @returns {Placed[]} in CSS pixels */
+ * @param {{ yaw: number, pitch: number }} turn @param {string | null} hovered @returns {Projected[]} in CSS pixels */
 function draw(canvas, points, dimensions, turn, hovered) {
   const { width, height } = canvas.getBoundingClientRect();
   const ratio = window.devicePixelRatio || 1;
@@ -95,8 +95,8 @@ function draw(canvas, points, dimensions, turn, hovered) {
   const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
   context.scale(ratio, ratio);
   context.textBaseline = 'middle';
-  const placed = place(points, dimensions, turn, width, height).sort((a, b) => a.depth - b.depth);
-  for (const point of placed) {
+  const projected = project(points, dimensions, turn, width, height).sort((a, b) => a.depth - b.depth);
+  for (const point of projected) {
     context.globalAlpha = point.isAsked ? 1 : 0.35 + 0.65 * (1 - (point.depth + 1) / 2 * 0.8);
     context.fillStyle = color(point.isAsked ? '--c1' : '--accent');
     context.beginPath();
@@ -106,7 +106,7 @@ function draw(canvas, points, dimensions, turn, hovered) {
   context.globalAlpha = 1;
   /** @type {Box[]} */
   const taken = [];
-  const order = [...placed].sort((a, b) => rank(b) - rank(a) || b.depth - a.depth);
+  const order = [...projected].sort((a, b) => rank(b) - rank(a) || b.depth - a.depth);
   for (const point of order) {
     context.font = `${rank(point) ? 600 : 400} ${0.85 * rem}px ${style.fontFamily}`;
     const wide = context.measureText(point.word).width;
@@ -120,17 +120,17 @@ function draw(canvas, points, dimensions, turn, hovered) {
     context.fillStyle = color(point.word === hovered ? '--accent' : '--ink');
     context.fillText(point.word, box.left + 2, point.y);
   }
-  return placed;
+  return projected;
 
-  /** @param {Placed} point */
+  /** @param {Projected} point */
   function rank(point) {
     return point.word === hovered ? 2 : point.isAsked ? 1 : 0;
   }
 }
 
 /** @param {Point[]} points @param {number} dimensions @param {{ yaw: number, pitch: number }} turn
- * @param {number} width @param {number} height @returns {Placed[]} */
-function place(points, dimensions, turn, width, height) {
+ * @param {number} width @param {number} height @returns {Projected[]} */
+function project(points, dimensions, turn, width, height) {
   const axes = [0, 1, 2].slice(0, dimensions);
   const middle = axes.map((axis) => (Math.min(...points.map(({ at }) => at[axis])) + Math.max(...points.map(({ at }) => at[axis]))) / 2);
   const centered = points.map(({ at }) => axes.map((axis) => at[axis] - middle[axis]));

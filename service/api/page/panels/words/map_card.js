@@ -10,7 +10,7 @@ import { WordMap } from './map.js';
 import { listed, replaced } from './parse.js';
 import { save, vectorsTsv, wordsTsv } from './tsv.js';
 import { UnknownWords } from './unknown_words.js';
-import { FEWEST_WORDS, MOST_WORDS, useTsne } from './use_tsne.js';
+import { MAX_WORDS, MIN_WORDS, useTsne } from './use_tsne.js';
 import { vectorsCall, vectorsOf } from './vectors.js';
 
 const TYPING_MS = 300;
@@ -30,7 +30,7 @@ export function mapCall(model, query, asked, nearest) {
 }
 
 /** @param {URLSearchParams} query @param {string[]} asked @param {string[]} nearest */
-const wordsOf = (query, asked, nearest) => [...new Set([...listed(query.get('words') ?? ''), ...asked, ...nearest])].slice(0, MOST_WORDS);
+const wordsOf = (query, asked, nearest) => [...new Set([...listed(query.get('words') ?? ''), ...asked, ...nearest])].slice(0, MAX_WORDS);
 /** @param {URLSearchParams} query */
 const dimensionsOf = (query) => (query.get('dimensions') === '2' ? 2 : 3);
 /** @param {URLSearchParams} query */
@@ -54,7 +54,7 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
   const tsne = useTsne(vectors && method === 'tsne' ? [...vectors.values()] : null, dimensions, known.join(' '));
 
   const chosen = new Set([...own, ...asked]);
-  const placed = projection.answer?.data.results;
+  const projected = projection.answer?.data.results;
   const drawn = method === 'pca' ? (/** @type {any} */ (projection.answer?.call.body)?.dimensions ?? dimensions) : dimensions;
   /** @type {import('./map.js').Point[]} */
   const points = useMemo(() => {
@@ -62,11 +62,11 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
       const at = tsne.points;
       return at ? known.map((word, index) => ({ word, at: [...at.slice(index * dimensions, (index + 1) * dimensions)], isAsked: chosen.has(word) })) : [];
     }
-    return (placed ?? []).filter((/** @type {any} */ each) => Number.isFinite(each.x)).map((/** @type {any} */ each) => ({
+    return (projected ?? []).filter((/** @type {any} */ each) => Number.isFinite(each.x)).map((/** @type {any} */ each) => ({
       word: each.word, at: [each.x, each.y, ...(drawn === 3 ? [each.z ?? 0] : [])], isAsked: chosen.has(each.word),
     }));
-  }, [method, tsne.points, placed, [...chosen].join(' ')]);
-  const unknown = method === 'pca' ? (placed ?? []).filter((/** @type {any} */ each) => !Number.isFinite(each.x)).map((/** @type {any} */ each) => each.word)
+  }, [method, tsne.points, projected, [...chosen].join(' ')]);
+  const unknown = method === 'pca' ? (projected ?? []).filter((/** @type {any} */ each) => !Number.isFinite(each.x)).map((/** @type {any} */ each) => each.word)
     : vectors ? words.filter((word) => !vectors.has(word)) : [];
   const explained = projection.answer?.data.explained_variance?.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0);
 
@@ -93,10 +93,10 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
       <${Problem} state=${method === 'pca' ? projection : embedding} />
       <${UnknownWords} server=${server} model=${model} words=${unknown} onReplace=${(/** @type {string} */ word, /** @type {string} */ other) => (
     setQuery({ words: replaced(query.get('words') ?? '', word, other) }, { push: true }))} />
-      <div class="map-place">
+      <div class="map-area">
         ${points.length > 0 && html`<${WordMap} points=${points} dimensions=${drawn} onChoose=${onChoose}
           label="Map of ${points.length} words in ${drawn} dimensions" />`}
-        ${!points.length && method === 'tsne' && vectors && vectors.size < FEWEST_WORDS && html`<p class="caption">t-SNE needs ${FEWEST_WORDS} words.</p>`}
+        ${!points.length && method === 'tsne' && vectors && vectors.size < MIN_WORDS && html`<p class="caption">t-SNE needs ${MIN_WORDS} words.</p>`}
         ${!call && html`<p class="caption">A map needs two words that ${model.id} knows: write some above.</p>`}
       </div>
       <p class="caption map-status" role="status">${points.length > 0 && html`${method === 'pca'

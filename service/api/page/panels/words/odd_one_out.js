@@ -7,7 +7,7 @@ import { html } from '../../vendor/preact.js';
 
 const TYPING_MS = 250;
 /** Of two words neither is the odd one. */
-const FEWEST = 3;
+const MIN_WORDS = 3;
 
 /** @param {import('../../server/types.js').Model} model @param {string[]} words at least three */
 export const oddOneOutCall = (model, words) => ({ path: 'v1/odd-one-out', body: { model: model.id, version: model.version, words } });
@@ -24,8 +24,8 @@ export function OddOneOut({ server, model, words }) {
       <${Problem} state=${state} />
       ${result && html`
         <div class="best"><h2 class="label">The odd one out</h2>${result.word !== null && html`<p>${result.word}</p>`}</div>
-        ${result.word === null && html`<p class="none">${scores.length < FEWEST
-    ? `Fewer than ${FEWEST} of these words are known: write more that are.`
+        ${result.word === null && html`<p class="none">${scores.length < MIN_WORDS
+    ? `Fewer than ${MIN_WORDS} of these words are known: write more that are.`
     : 'These words have no middle that one of them could be far from: their vectors cancel each other out. Try other words.'}</p>`}
         ${result.unknown && html`<p class="caption">Left out, as ${model.id} does not know ${result.unknown.length > 1 ? 'them' : 'it'}: ${result.unknown.join(', ')}.</p>`}
         ${scores.length > 0 && html`

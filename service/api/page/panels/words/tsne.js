@@ -93,10 +93,10 @@ function affinities(distances, count) {
         sum += row[j];
         weighted += row[j] * distances[i * count + j];
       }
-      const found = sum > 0 ? Math.log(sum) + (beta * weighted) / sum : 0;
+      const reached = sum > 0 ? Math.log(sum) + (beta * weighted) / sum : 0;
       for (let j = 0; j < count; j += 1) row[j] /= sum || 1;
-      if (Math.abs(found - entropy) < 1e-4) break;
-      if (found > entropy) [low, beta] = [beta, Number.isFinite(high) ? (beta + high) / 2 : beta * 2];
+      if (Math.abs(reached - entropy) < 1e-4) break;
+      if (reached > entropy) [low, beta] = [beta, Number.isFinite(high) ? (beta + high) / 2 : beta * 2];
       else [high, beta] = [beta, (beta + low) / 2];
     }
     for (let j = 0; j < count; j += 1) p[i * count + j] = row[j];

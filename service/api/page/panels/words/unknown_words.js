@@ -4,7 +4,7 @@ import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
 
 /** Words that are looked up. */
-const LOOKED_UP = 100;
+const MAX_LOOKED_UP = 100;
 /** Unknown words that are shown. */
 const MAX_SHOWN = 10;
 /** Characters of an unknown word that are shown. */
@@ -17,7 +17,7 @@ const TYPING_MS = 300;
  * @param {import('../../server/client.js').Server} server @param {import('../../server/types.js').Model} model @param {string[]} words
  * @returns {Unknown[] | null} null: the server has not said so yet */
 export function useUnknownWords(server, model, words) {
-  const looked = [...new Set(words)].slice(0, LOOKED_UP);
+  const looked = [...new Set(words)].slice(0, MAX_LOOKED_UP);
   const { answer, pending } = useAnswer(server, looked.length ? {
     path: 'v1/neighbors', body: { model: model.id, version: model.version, words: looked, k: 1 },
   } : null, { delay: TYPING_MS });

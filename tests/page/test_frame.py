@@ -135,9 +135,18 @@ def test_on_a_phone_the_name_of_the_model_is_not_cut(browser: Browser, url: str)
     with window(browser, url, size=SIZES["phone"]) as page:
         open_panel(page, "#/translate")
         expect(page.get_by_role("heading", level=1)).to_have_text("Translate")
-        menu = page.locator(".top select").bounding_box()
-        assert menu is not None
-        assert menu["width"] >= 190, "translate-en-de, its padding and its arrow"
+        menu = page.locator(".top select")
+        expect(menu.locator("option:checked")).to_have_text(re.compile("^translate-en-de"))
+        needed, width = menu.evaluate(
+            """(menu) => {
+              const { font, paddingLeft, paddingRight } = getComputedStyle(menu);
+              const context = document.createElement('canvas').getContext('2d');
+              context.font = font;
+              const text = context.measureText(menu.selectedOptions[0].text).width;
+              return [text + parseFloat(paddingLeft) + parseFloat(paddingRight), menu.getBoundingClientRect().width];
+            }"""
+        )
+        assert width >= needed + 16, "and its arrow"
 
 
 def test_a_panel_is_used_by_keyboard_alone(page: Page) -> None:

@@ -31,7 +31,7 @@ export function TopBar({ title, models, model, onModel, health, server, projecto
 /** @param {{ models: Model[], model: Model, onModel: (model: Model) => void }} props */
 function ModelMenu({ models, model, onModel }) {
   const choices = models.flatMap((each) => each.versions.map((version) => ({ ...each, version })));
-  const nameOf = (/** @type {Model} */ each) => `${each.id} · version ${each.version}`;
+  const nameOf = (/** @type {Model} */ each) => `${each.id} · v${each.version}`;
   if (choices.length < 2) return html`<span class="caption model">${nameOf(model)}</span>`;
   const chosen = choices.findIndex((each) => each.id === model.id && each.version === model.version);
   return html`

@@ -37,7 +37,7 @@ export function NetworkInput({ picture, explain, best }) {
       ${steps?.ink && html`<${Step} array=${steps.ink} label="The ink that was found on the picture">${INK}<//>`}
       ${steps && html`<${Step} array=${steps.input} label="The picture as the network gets it">${scaled(steps.input.shape)}<//>`}
       ${explain && steps && html`
-        <figure><${FeatureMap} values=${steps.saliency.values} height=${steps.saliency.shape[0]} width=${steps.saliency.shape[1]}
+        <figure class="evidence"><${FeatureMap} values=${steps.saliency.values} height=${steps.saliency.shape[0]} width=${steps.saliency.shape[1]}
             low=${steps.saliency.min} high=${steps.saliency.max} signed over=${steps.input} label="What speaks for and against ${explain.target_label}" />
           <figcaption class="caption">${evidenceFor(explain.target_label, best, steps.saliency)}</figcaption></figure>`}
       ${!explain && html`<p class="caption">This model was exported without the graph that shows what it sees. Make its next version with
@@ -50,7 +50,7 @@ export function AwaitedInput({ isExplained }) {
   const captions = ['As sent', ...(isExplained ? [GRAY, INK, scaled([28, 28]), evidenceFor('0', '0', { min: -1, max: 1 })] : [])];
   return html`
     <div class="strip awaited">${captions.map((caption, index) => html`
-      <figure key=${index}><span class="map"></span><figcaption class="caption">${caption}</figcaption></figure>`)}</div>`;
+      <figure key=${index} class=${index > 0 && index === captions.length - 1 ? 'evidence' : ''}><span class="map"></span><figcaption class="caption">${caption}</figcaption></figure>`)}</div>`;
 }
 
 /** @param {{ array: import('../../server/arrays.js').Decoded, label: string, gray?: boolean, children?: any }} props

@@ -62,7 +62,7 @@ function Tree({ steps, best, other, number }) {
   return html`
     <figure>
       <div class="table-scroll" tabindex="0" role="region" aria-label="Search tree of sentence ${number}">
-        <svg class="tree" width=${width} height=${height} viewBox="0 0 ${width} ${height}" role="img"
+        <svg class="tree" style=${{ width: `${width / 16}rem`, height: `${height / 16}rem` }} viewBox="0 0 ${width} ${height}" role="img"
           aria-label="Search tree; the table below has the same in words">
           ${[...nodes.values()].map(({ x, y, hypothesis }) => {
     const parent = parentOf(hypothesis);
@@ -71,7 +71,7 @@ function Tree({ steps, best, other, number }) {
   })}
           ${[...nodes.values()].map(({ x, y, hypothesis }) => html`
             <g key=${hypothesis.id} class=${classOf(hypothesis.id)}><title>${readable(hypothesis.piece)}: ${three(hypothesis.score)}</title>
-              <text x=${x} y=${y + 5}>${shortened(readable(hypothesis.piece), 9)}</text>
+              <text x=${x} y=${y + 5}>${shortened(readable(hypothesis.piece), 8)}</text>
               <text class="score" x=${x} y=${y + 19}>${three(hypothesis.score)}</text></g>`)}
         </svg>
       </div>

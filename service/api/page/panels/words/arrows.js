@@ -5,6 +5,13 @@ import { pca, plus } from './vectors.js';
 const WIDTH = 640;
 const HEIGHT = 320;
 const MARGIN = 72;
+/** Between an arrow and its label. */
+const GAP = 10;
+/** How far the way from an arrow to its label goes to the side, of 1, for the label to stand beside it and not above. */
+const SLANTED = 0.3;
+/** About the height of a label, and the width of one of its letters. */
+const LABEL_HEIGHT = 22;
+const LETTER_WIDTH = 10;
 
 /** @param {{ steps: { sign: 1 | -1, word: string }[], vectors: Map<string, Float32Array>, nearest: string[] }} props
  *     nearest: the words that the sum leads to, the best first */
@@ -26,6 +33,7 @@ export function Arrows({ steps, vectors, nearest }) {
     WIDTH / 2 + (point[0] - (range[0][0] + range[0][1]) / 2) * scale,
     HEIGHT / 2 - (point[1] - (range[1][0] + range[1][1]) / 2) * scale,
   ];
+  const above = labelsAbove(words.map((word, index) => ({ word, at: at(coordinates[index]) })));
   const description = `${steps.map(({ sign, word }, index) => `${sign < 0 ? '− ' : index ? '+ ' : ''}${word}`).join(' ')} leads nearest to ${known.join(', ')}`;
   return html`
     <figure>
@@ -35,15 +43,16 @@ export function Arrows({ steps, vectors, nearest }) {
         ${route.slice(1).map((to, index) => {
     const [[x1, y1], [x2, y2]] = [at(route[index]), at(to)];
     const { sign, word } = steps[index + 1];
+    const [side, up] = beside(x2 - x1, y2 - y1);
     return html`<g key=${index} class=${sign > 0 ? 'plus' : 'minus'}>
           <line x1=${x1} y1=${y1} x2=${x2} y2=${y2} marker-end="url(#head)" />
-          <text x=${(x1 + x2) / 2} y=${(y1 + y2) / 2 - 6} class="step">${sign > 0 ? '+' : '−'} ${word}</text></g>`;
+          <text x=${(x1 + x2) / 2 + side * GAP} y=${(y1 + y2) / 2 + up * GAP} text-anchor=${side > SLANTED ? 'start' : side < -SLANTED ? 'end' : 'middle'} class="step">${sign > 0 ? '+' : '−'} ${word}</text></g>`;
   })}
         ${words.map((word, index) => {
     const [x, y] = at(coordinates[index]);
     const isAnswer = word === known[0] && !steps.some((step) => step.word === word);
     return html`<g key=${word} class=${isAnswer ? 'word answer' : 'word'}><circle cx=${x} cy=${y} r="4.5" />
-          <text x=${x} y=${y} dy="1.3em">${word}</text></g>`;
+          <text x=${x} y=${y} dy=${above.has(word) ? '-0.7em' : '1.3em'}>${word}</text></g>`;
   })}
         ${(() => { const [x, y] = at(/** @type {number[]} */ (route.at(-1))); return html`<circle class="sum" cx=${x} cy=${y} r="7" />`; })()}
       </svg>
@@ -51,4 +60,28 @@ export function Arrows({ steps, vectors, nearest }) {
         not in it is the answer. By its direction it is nearest: here it may look further away, as the plane shows two of
         ${' '}${vectors.get(steps[0].word)?.length} dimensions.</figcaption>
     </figure>`;
+}
+
+/** The direction from an arrow to its label: at a right angle, and upwards. @param {number} dx @param {number} dy of the arrow */
+function beside(dx, dy) {
+  const length = Math.hypot(dx, dy) || 1;
+  const direction = dx > 0 ? 1 : -1;
+  return [(direction * dy) / length, (-direction * dx) / length];
+}
+
+/** The words whose labels stand above their points, as those below would lie on another. @param {{ word: string, at: number[] }[]} points */
+function labelsAbove(points) {
+  /** @type {{ x: number, y: number, width: number }[]} */
+  const taken = [];
+  /** @type {Set<string>} */
+  const above = new Set();
+  for (const { word, at: [x, y] } of points) {
+    const width = word.length * LETTER_WIDTH;
+    const isFree = (/** @type {number} */ top) => taken.every((other) => (
+      Math.abs(other.x - x) >= (other.width + width) / 2 || Math.abs(other.y - top) >= LABEL_HEIGHT));
+    const isAbove = !isFree(y + LABEL_HEIGHT / 2) && isFree(y - LABEL_HEIGHT);
+    if (isAbove) above.add(word);
+    taken.push({ x, y: isAbove ? y - LABEL_HEIGHT : y + LABEL_HEIGHT / 2, width });
+  }
+  return above;
 }

@@ -10,11 +10,13 @@ import pytest
 from service.bundle.files import read_bundle
 from service.tasks.word_vectors import WordVectorsPredictor
 from service.text import CharacterNgrams
+from tests.support.bundle_edits import rewrite
+from tests.support.files import npy
 from tests.support.predictors import open_predictor
 from tests.support.runs import assert_user_error
 from tests.support.vectors import generate_vectors
 from training.__main__ import main
-from training.common.errors import ConfigError, ExportError
+from training.common.errors import ConfigError, DatasetError, ExportError
 from training.common.vectors import BucketMatrix, SubwordVectors, WordVectors
 from training.common.vectors.loading import bundle_vectors
 from training.word2vec.export import parity
@@ -95,6 +97,12 @@ def test_a_bundle_is_read_with_its_ngrams(tmp_path: Path) -> None:
     served = open_predictor(WordVectorsPredictor, read_bundle(tmp_path / "words-xx" / "1"))
     (answer,) = served.answer({"pairs": [[word, other]]}, "/v1/similarity")["results"]
     assert answer["score"] == pytest.approx(float(first @ second), abs=1e-5)
+
+
+def test_a_bundle_whose_ngrams_are_damaged_cannot_be_loaded(tmp_path: Path) -> None:
+    damaged = rewrite(exported(tmp_path).bundle, {"bucket_columns.npy": npy(np.ones(3, np.float32))})
+    with pytest.raises(DatasetError, match=r"bucket_columns\.npy: holds float32 \[3\]"):
+        bundle_vectors(damaged.path)
 
 
 def test_words_only_leaves_ngrams_out(tmp_path: Path) -> None:

@@ -83,7 +83,11 @@ def bundle_vectors(path: Path) -> WordVectors:
         }
         matrix[start : start + len(ids)] = session.run(feeds | mapped_tables)[EMBEDDINGS]
     subwords = None
-    if (table := open_subwords(bundle, preprocessing)) is not None:
+    try:
+        table = open_subwords(bundle, preprocessing)
+    except BundleError as error:
+        raise DatasetError(str(error)) from error
+    if table is not None:
         dimensions = preprocessing.dimensions
         subwords = SubwordVectors(ngrams=table.ngrams, table=table, dimensions=dimensions, unit=True)
     return WordVectors(words=words, matrix=matrix, subwords=subwords)

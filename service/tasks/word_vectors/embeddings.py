@@ -16,10 +16,10 @@ from service.limits import variable
 from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
 from service.tasks.tensors import object_array
-from service.tasks.word_vectors.found_words import SUMS, WeightedSum
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS
 from service.tasks.word_vectors.request import EMBEDDING_TEXTS, WordsRequest
+from service.tasks.word_vectors.resolved_words import SUMS, WeightedSum
 from service.tasks.word_vectors.schemas import EmbeddingsBody
 from service.text import tokenize
 

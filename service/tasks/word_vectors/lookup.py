@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from service.errors import InvalidRequest, LimitExceeded
 from service.limits import Limits
-from service.tasks.word_vectors.found_words import ComposedWord, FoundWords
 from service.tasks.word_vectors.preprocessing import WordVectorsPreprocessing
+from service.tasks.word_vectors.resolved_words import ComposedWord, ResolvedWords
 from service.tasks.word_vectors.spelling import SpellingSuggester
 from service.tasks.word_vectors.subwords import SubwordTable
 from service.tasks.word_vectors.vocabulary import Vocabulary
@@ -73,7 +73,7 @@ class Lookup:
         """The unit vector [D] of a normalized word that is not in the vocabulary; None if it cannot be composed."""
         return None if self._subwords is None else self._subwords.compose(word)
 
-    def find(self, words: Sequence[str], field: FieldPath) -> FoundWords:
+    def resolve(self, words: Sequence[str], field: FieldPath) -> ResolvedWords:
         """Look up words; those that are not in the vocabulary are composed of their n-grams, where the model has them.
 
         Args:
@@ -88,26 +88,26 @@ class Lookup:
             raise InvalidRequest("is empty; send a word", field(normalized.index("")))
         ids = self.vocabulary.find(normalized)
         if self._subwords is None or not (ids < 0).any():
-            return FoundWords(ids, self.vocabulary)
+            return ResolvedWords(ids, self.vocabulary)
         composed: list[ComposedWord] = []
         for word, positions in _positions(normalized, ids < 0).items():
             if (vector := self._subwords.compose(word)) is not None:
                 ids[positions] = len(self.vocabulary) + len(composed)
                 composed.append(ComposedWord(word, vector))
-        return FoundWords(ids, self.vocabulary, composed)
+        return ResolvedWords(ids, self.vocabulary, composed)
 
-    def require(self, words: Sequence[str], field: FieldPath) -> FoundWords:
+    def require(self, words: Sequence[str], field: FieldPath) -> ResolvedWords:
         """Look up words that must all have a vector.
 
         Raises:
             InvalidRequest: a word is empty or unknown; the error names the first one, with similar known spellings.
         """
-        found = self.find(words, field)
-        unknown = found.ids < 0
+        resolved = self.resolve(words, field)
+        unknown = resolved.ids < 0
         if unknown.any():
             index = int(np.argmax(unknown))
             raise InvalidRequest(self.describe_unknown(words[index]), field(index))
-        return found
+        return resolved
 
     def describe_unknown(self, word: str) -> str:
         """Error message for a word that is not in the vocabulary, with similar known spellings."""

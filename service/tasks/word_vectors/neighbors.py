@@ -16,7 +16,6 @@ from service.runtime.session import Tensors
 from service.tasks.json_tensors import array_from_json
 from service.tasks.scheduling import Work
 from service.tasks.tensors import object_array
-from service.tasks.word_vectors.found_words import SUMS, FoundWords
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS, VECTORS, K
 from service.tasks.word_vectors.request import (
@@ -26,6 +25,7 @@ from service.tasks.word_vectors.request import (
     cosines,
     search_work,
 )
+from service.tasks.word_vectors.resolved_words import SUMS, ResolvedWords
 from service.tasks.word_vectors.schemas import AnalogyBody, NeighborsBody
 from service.tasks.word_vectors.spelling import TIME_LIMIT_SECONDS
 
@@ -39,7 +39,7 @@ class WordNeighborsRequest(WordsRequest):
     def __init__(self, words: list[str], k: int) -> None:
         self._words = words
         self._k = k
-        self._found: FoundWords
+        self._resolved: ResolvedWords
 
     def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > lookup.small_words or len(self._words) * self._k > SMALL_NEIGHBORS
@@ -50,12 +50,12 @@ class WordNeighborsRequest(WordsRequest):
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
         lookup.check_k(self._k, len(self._words))
-        self._found = lookup.find(self._words, items_of("words"))
-        known = self._found.ids[self._found.ids >= 0]
-        return {**self._found.tensors(known), K: np.full(len(known), self._k + 1, np.int64)}
+        self._resolved = lookup.resolve(self._words, items_of("words"))
+        known = self._resolved.ids[self._resolved.ids >= 0]
+        return {**self._resolved.tensors(known), K: np.full(len(known), self._k + 1, np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        ids = self._found.ids.tolist()
+        ids = self._resolved.ids.tolist()
         excluded = [[row] for row in ids if row >= 0]
         neighbors = iter(_format_neighbors(lookup, outputs[NEIGHBORS], excluded, self._k))
         deadline = time.perf_counter() + TIME_LIMIT_SECONDS
@@ -63,7 +63,7 @@ class WordNeighborsRequest(WordsRequest):
             "results": [
                 {"neighbors": None, "unknown": [word], "suggestions": lookup.closest(word, deadline)}
                 if row < 0
-                else {"neighbors": next(neighbors)} | self._found.composed_field([word], [row])
+                else {"neighbors": next(neighbors)} | self._resolved.composed_field([word], [row])
                 for word, row in zip(self._words, ids, strict=True)
             ]
         }
@@ -129,7 +129,7 @@ class SumNeighborsRequest(WordsRequest):
         self._fields = fields
         self._signs = signs
         self._k = k
-        self._found: FoundWords
+        self._resolved: ResolvedWords
 
     def is_large(self, lookup: Lookup) -> bool:
         return len(self._words) > lookup.small_words or self._k > SMALL_NEIGHBORS
@@ -140,18 +140,18 @@ class SumNeighborsRequest(WordsRequest):
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", self._fields[0].partition("[")[0])
         lookup.check_k(self._k, 1)
-        self._found = lookup.require(self._words, self._fields.__getitem__)
-        ids, indices = np.unique(self._found.ids, return_inverse=True)
+        self._resolved = lookup.require(self._words, self._fields.__getitem__)
+        ids, indices = np.unique(self._resolved.ids, return_inverse=True)
         weights = np.bincount(indices, np.asarray(self._signs)).astype(np.float32)
         count = self._k + len(ids)
-        return {SUMS: object_array([self._found.sum(ids, weights)]), K: np.array([count], np.int64)}
+        return {SUMS: object_array([self._resolved.sum(ids, weights)]), K: np.array([count], np.int64)}
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         if not outputs[EMBEDDINGS].any():
             raise InvalidRequest("the words cancel each other out: their sum is zero and has no neighbors")
-        ids = self._found.ids.tolist()
+        ids = self._resolved.ids.tolist()
         (neighbors,) = _format_neighbors(lookup, outputs[NEIGHBORS], [set(ids)], self._k)
-        return {"results": [{"neighbors": neighbors} | self._found.composed_field(self._words, ids)]}
+        return {"results": [{"neighbors": neighbors} | self._resolved.composed_field(self._words, ids)]}
 
 
 def neighbors_request(body: NeighborsBody) -> WordsRequest:

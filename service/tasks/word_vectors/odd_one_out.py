@@ -34,7 +34,7 @@ class OddOneOutRequest(WordListRequest):
         return super().prepare(lookup)
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
-        ids = self._found.ids
+        ids = self._resolved.ids
         known = ids >= 0
         scores = cosines(closeness(outputs[EMBEDDINGS][self._indices[known]]))
         remaining = iter(scores)
@@ -43,11 +43,11 @@ class OddOneOutRequest(WordListRequest):
             "scores": [next(remaining) if is_known else None for is_known in known.tolist()],
         }
         if len(scores) >= _FEWEST_WORDS and any(scores):
-            result["word"] = self._found.word(int(ids[known][int(np.argmin(scores))]))
+            result["word"] = self._resolved.word(int(ids[known][int(np.argmin(scores))]))
         if len(scores) < len(known):
             unknown = (word for word, is_known in zip(self._words, known.tolist(), strict=True) if not is_known)
             result["unknown"] = list(dict.fromkeys(unknown))
-        return {"results": [result | self._found.composed_field(self._words, ids.tolist())]}
+        return {"results": [result | self._resolved.composed_field(self._words, ids.tolist())]}
 
 
 def closeness(vectors: NDArray[np.float32]) -> NDArray[np.float64]:

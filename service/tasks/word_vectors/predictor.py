@@ -21,7 +21,6 @@ from service.tasks.base import Predictor
 from service.tasks.scheduling import RUN, Scheduling, Work
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors.embeddings import EmbeddingsRequest
-from service.tasks.word_vectors.found_words import SUMS, WeightedSum
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.neighbors import analogy_request, neighbors_request
 from service.tasks.word_vectors.odd_one_out import OddOneOutRequest
@@ -48,6 +47,7 @@ from service.tasks.word_vectors.request import (
     SEARCH_ROWS,
     WordsRequest,
 )
+from service.tasks.word_vectors.resolved_words import SUMS, WeightedSum
 from service.tasks.word_vectors.schemas import (
     DEFAULT_K,
     AnalogyBody,

@@ -26,13 +26,13 @@ class ProjectionRequest(WordListRequest):
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         points, shares = principal_components(outputs[EMBEDDINGS], len(self._axes))
         results: list[dict[str, Any]] = []
-        for word, row, index in zip(self._words, self._found.ids.tolist(), self._indices.tolist(), strict=True):
+        for word, row, index in zip(self._words, self._resolved.ids.tolist(), self._indices.tolist(), strict=True):
             if row < 0:
                 results.append({"word": word} | dict.fromkeys(self._axes) | {"unknown": [word]})
             else:
                 coordinates = [round(value, 6) for value in points[index].tolist()]
-                point = {"word": self._found.word(row)} | dict(zip(self._axes, coordinates, strict=True))
-                results.append(point | self._found.composed_field([word], [row]))
+                point = {"word": self._resolved.word(row)} | dict(zip(self._axes, coordinates, strict=True))
+                results.append(point | self._resolved.composed_field([word], [row]))
         return {"results": results, "explained_variance": [round(share, 6) for share in shares.tolist()]}
 
 

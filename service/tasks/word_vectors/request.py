@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from service.errors import ModelFailure
 from service.runtime.session import Tensors
 from service.tasks.scheduling import RUN, Work
-from service.tasks.word_vectors.found_words import FoundWords
 from service.tasks.word_vectors.lookup import Lookup, items_of
+from service.tasks.word_vectors.resolved_words import ResolvedWords
 
 NEIGHBORS = "neighbors"
 """Nearest rows: object array [N] of (scores [k], row ids [k]), as every request has its own k."""
@@ -74,7 +74,7 @@ class WordListRequest(WordsRequest):
 
     def __init__(self, words: Sequence[str]) -> None:
         self._words = words
-        self._found: FoundWords
+        self._resolved: ResolvedWords
         self._indices: NDArray[np.int64]
         """Index of each known word's vector in `embeddings`."""
 
@@ -86,11 +86,11 @@ class WordListRequest(WordsRequest):
 
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._words), "words", "words")
-        self._found = lookup.find(self._words, items_of("words"))
-        ids = self._found.ids
+        self._resolved = lookup.resolve(self._words, items_of("words"))
+        ids = self._resolved.ids
         distinct = np.unique(ids[ids >= 0])
         self._indices = np.searchsorted(distinct, ids)
-        return self._found.tensors(distinct)
+        return self._resolved.tensors(distinct)
 
 
 def search_work(rows: int, k: int, *, words: int = 0) -> Work:

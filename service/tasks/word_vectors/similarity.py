@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from service.runtime.session import Tensors
 from service.tasks.scheduling import Work
-from service.tasks.word_vectors.found_words import FoundWords
 from service.tasks.word_vectors.lookup import Lookup
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS
 from service.tasks.word_vectors.request import LOOKUP, REQUEST_WORDS, WordsRequest, cosines
+from service.tasks.word_vectors.resolved_words import ResolvedWords
 from service.tasks.word_vectors.schemas import SimilarityBody
 
 _BLOCK_PAIRS = 1024
@@ -25,7 +25,7 @@ class SimilarityRequest(WordsRequest):
 
     def __init__(self, body: SimilarityBody) -> None:
         self._pairs = body.pairs
-        self._found: FoundWords
+        self._resolved: ResolvedWords
         self._indices: NDArray[np.int64]
         """Index in `embeddings` of both words of each pair, [n, 2]; -1 for unknown words."""
 
@@ -38,12 +38,12 @@ class SimilarityRequest(WordsRequest):
     def prepare(self, lookup: Lookup) -> Tensors:
         lookup.check_count(len(self._pairs), "pairs", "pairs")
         words = list(chain.from_iterable(self._pairs))
-        self._found = lookup.find(words, lambda index: f"pairs[{index // 2}][{index % 2}]")
-        distinct, indices = np.unique(self._found.ids, return_inverse=True)
+        self._resolved = lookup.resolve(words, lambda index: f"pairs[{index // 2}][{index % 2}]")
+        distinct, indices = np.unique(self._resolved.ids, return_inverse=True)
         if len(distinct) and distinct[0] < 0:
             distinct, indices = distinct[1:], indices - 1
         self._indices = indices.reshape(-1, 2)
-        return self._found.tensors(distinct)
+        return self._resolved.tensors(distinct)
 
     def finish(self, lookup: Lookup, outputs: Tensors) -> dict[str, Any]:
         embeddings = outputs[EMBEDDINGS]
@@ -54,12 +54,12 @@ class SimilarityRequest(WordsRequest):
         for start in range(0, len(indices), _BLOCK_PAIRS):
             pairs = np.flatnonzero(known[start : start + _BLOCK_PAIRS]) + start
             scores[pairs] = np.einsum("nd,nd->n", embeddings[indices[pairs, 0]], embeddings[indices[pairs, 1]])
-        ids = self._found.ids.reshape(-1, 2).tolist()
+        ids = self._resolved.ids.reshape(-1, 2).tolist()
         pairs_with_ids = zip(self._pairs, ids, strict=True)
         return {
             "results": [
                 ({"score": score} if is_known else {"score": None, "unknown": self._unknown(index)})
-                | self._found.composed_field(pair, pair_ids)
+                | self._resolved.composed_field(pair, pair_ids)
                 for index, (score, is_known, (pair, pair_ids)) in enumerate(
                     zip(cosines(scores), known.tolist(), pairs_with_ids, strict=True)
                 )

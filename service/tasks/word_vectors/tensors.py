@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from service.bundle.manifest import Datatype, TensorSpec
 from service.runtime.session import Tensors
 from service.tasks.tensors import RowTensors, decode_texts
-from service.tasks.word_vectors.found_words import SUMS
 from service.tasks.word_vectors.lookup import Lookup, items_of
 from service.tasks.word_vectors.preprocessing import EMBEDDINGS
 from service.tasks.word_vectors.request import WordsRequest
+from service.tasks.word_vectors.resolved_words import SUMS
 
 WORD = "WORD"
 EMBEDDING = "EMBEDDING"
@@ -39,8 +39,8 @@ class WordTensors(RowTensors[WordsRequest]):
         self._lookup = lookup
 
     def read(self, tensors: Tensors) -> Tensors:
-        found = self._lookup.require(decode_texts(tensors[WORD], WORD), items_of(WORD))
-        return found.tensors(found.ids)
+        resolved = self._lookup.require(decode_texts(tensors[WORD], WORD), items_of(WORD))
+        return resolved.tensors(resolved.ids)
 
     def write(self, outputs: Tensors) -> Tensors:
         tensors = {EMBEDDING: outputs[EMBEDDINGS]}

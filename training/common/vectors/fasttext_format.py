@@ -129,25 +129,25 @@ class FastTextModel:
 
     def _read_dictionary(self, offset: int) -> tuple[list[bytes], NDArray[np.int64], int]:
         """The words, their counts, and where the dictionary ends."""
-        size, words, labels, _, pruned = self._unpack(_DICTIONARY, offset)
+        size, count, labels, _, pruned = self._unpack(_DICTIONARY, offset)
         if labels > 0:
             raise DatasetError(f"{self._path}: holds {labels:,} labels: it is a classifier of fastText's")
-        if words < 1 or size != words:
-            raise self._damaged(f"its dictionary has {size:,} entries, {words:,} of which are words")
+        if count < 1 or size != count:
+            raise self._damaged(f"its dictionary has {size:,} entries, {count:,} of which are words")
         offset += _DICTIONARY.size
         content = self._content
-        found: list[bytes] = []
+        words: list[bytes] = []
         counts: list[int] = []
-        for _ in range(words):
+        for _ in range(count):
             end = content.find(b"\0", offset, offset + MAX_WORD_BYTES + 1)
             if end < 0:
-                raise self._damaged(f"word {len(found) + 1:,} does not end (byte {offset:,})")
-            found.append(content[offset:end])
+                raise self._damaged(f"word {len(words) + 1:,} does not end (byte {offset:,})")
+            words.append(content[offset:end])
             counts.append(self._unpack(_ENTRY, end + 1)[0])
             offset = end + 1 + _ENTRY.size
         if min(counts) < 0:
             raise self._damaged("a word has a negative count")
-        return found, np.array(counts, np.int64), offset + 8 * max(pruned, 0)
+        return words, np.array(counts, np.int64), offset + 8 * max(pruned, 0)
 
     def _read_matrix(self, offset: int, rows: int) -> NDArray[np.float32]:
         """The input matrix [rows, D], in place."""

@@ -19,10 +19,10 @@ from service.runtime.session import OnnxSession, Tensors
 from service.tasks.tensors import object_array
 from service.tasks.word_vectors import WordVectorsPredictor, predictor
 from service.tasks.word_vectors import vector_table as table
-from service.tasks.word_vectors.found_words import SUMS, WeightedSum
 from service.tasks.word_vectors.odd_one_out import closeness
 from service.tasks.word_vectors.projection import principal_components
 from service.tasks.word_vectors.request import NEIGHBORS, search_work
+from service.tasks.word_vectors.resolved_words import SUMS, WeightedSum
 from tests.support.bundle_edits import edit_samples, rewrite
 from tests.support.files import npy
 from tests.support.predictors import open_predictor

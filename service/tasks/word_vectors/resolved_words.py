@@ -39,7 +39,7 @@ class ComposedWord(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class FoundWords:
+class ResolvedWords:
     """The vectors of n words.
 
     Args:

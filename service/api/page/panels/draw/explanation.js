@@ -3,7 +3,7 @@ import { AsCode } from '../../components/as_code.js';
 import { Fold } from '../../components/fold.js';
 import { Problem } from '../../components/problem.js';
 import { useExplained } from '../../server/use_explained.js';
-import { html, useMemo, useState } from '../../vendor/preact.js';
+import { html, useMemo, useRef, useState } from '../../vendor/preact.js';
 import { Network } from './network.js';
 import { AwaitedInput, NetworkInput } from './network_input.js';
 
@@ -25,7 +25,9 @@ export function Explanation({ server, model, answer, targetLabel, isStale, isAwa
   const result = explained?.data.results[0];
 
   const hasGraph = model.providers[GRAPH] !== undefined;
-  const isExplanationAwaited = (isAwaited || answer !== null) && !result && !state.error;
+  const wasExplained = useRef(false);
+  if (result) wasExplained.current = true;
+  const isExplanationAwaited = !wasExplained.current && (isAwaited || answer !== null) && !state.error;
 
   // A picture in progress renders the panel with each move of the pen: what is explained stays as it is.
   const input = useMemo(() => result && html`<${NetworkInput} picture=${explained.call.file} explain=${result.explain} best=${result.predictions[0]?.label ?? ''} />`, [result]);

@@ -104,8 +104,11 @@ export function Panel({ server, model, query, setQuery, panelState }) {
   }, [setQuery, model]);
   const blank = isBlank(source) && !unread;
   const answer = blank ? null : state.answer;
-  const isAwaited = !blank && !state.answer && !state.error;
-  // Drawn unseen until the first answer is there, so that nothing below moves when it comes.
+  const hadAnswer = useRef(false);
+  if (state.answer) hadAnswer.current = true;
+  const isAwaited = !hadAnswer.current && !blank && !state.error;
+  // Drawn unseen until the first answer is there, so that nothing below moves when it comes. Later, on an empty pad, this would
+  // delay the bars of the first stroke.
   /** @type {import('./predictions.js').Result} */
   const awaited = useMemo(() => ({ predictions: labels.slice(0, TOP).map((label) => ({ label, score: 0 })), ...(split ? { parts: [] } : {}) }), [model.id, model.version, split]);
   const shown = blank ? null : result ?? (isAwaited ? awaited : null);
@@ -130,7 +133,7 @@ export function Panel({ server, model, query, setQuery, panelState }) {
         </div>
       </section>
 
-      <section class="card answer stack" aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
+      <section class=${blank || isAwaited || state.answer || state.error ? 'card answer stack' : 'card answer stack roomy'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
     : shown && html`<div class=${isAwaited ? 'awaited' : isStale ? 'stale' : ''}><${Predictions} result=${shown} labels=${labels} targetLabel=${targetLabel}
       onTargetLabel=${(/** @type {string | null} */ label) => setQuery({ label }, { push: true })} /></div>`}

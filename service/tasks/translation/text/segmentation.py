@@ -16,6 +16,7 @@ from service.tasks.translation.text.inline_codes import add_inline_codes
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds, find_quote_folds
+from service.tasks.translation.text.quoted_words import QuotedWords
 from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.scripts import merge_scripts
 from service.tasks.translation.text.segmented_text import SegmentedText, SourceUnit
@@ -79,7 +80,8 @@ def segment(
         markup = add_accelerators(text, markup, guard.is_known)
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords) | (find_quote_folds(text, language, subwords) if rare_words else {})
-    languages, names = (rare_words.languages, rare_words.names) if rare_words else (None, None)
+    languages = rare_words.languages if rare_words else None
+    names = QuotedWords(rare_words.names, *rare_words.languages) if rare_words and rare_words.names else None
     spans = find_spans(text, markup, unknown, folds, languages=languages, names=names, line_breaks=not is_html)
     protected = ProtectedSpans(spans)
     encoder = UnitEncoder(

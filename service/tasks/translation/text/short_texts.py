@@ -48,7 +48,7 @@ _SMILEY = re.compile(
     rf"(?<![^\s.!?,])(?:[:;=8xX]['\u2019]?-?[()\[\]DPpOo3|/\\*]+|{_LT}3+|\^[_-]?\^)(?!\w)(?=[\s.!?,]|\Z)"
 )
 _LABEL = re.compile(r"\s*(?P<label>[^\W_][^:\uff1a.!?;,]{0,80}?)(?P<colon>\s{0,3}[:\uff1a])(?=\s|\Z)")
-_CLAUSE_WORDS = {
+CLAUSE_WORDS = {
     "en": re.compile(
         r"(?i)\b(?:i|you|he|she|it|we|they|says?|said|asks?|asked|answered|replied|that|is|are|was|were)\b"
     ),
@@ -183,7 +183,7 @@ def _label_colon(line: str, language: str, *, is_sentence: bool) -> Range | None
         return None
     if not line[match.end() :].strip():
         return match.span("colon")
-    clause_word = _CLAUSE_WORDS.get(language)
+    clause_word = CLAUSE_WORDS.get(language)
     is_clause = clause_word is not None and clause_word.search(match["label"]) is not None
     most = 1 if is_sentence else _MAX_LABEL_WORDS
     return None if is_clause or len(words) > most else match.span("colon")

@@ -1,4 +1,5 @@
-"""Quotation marks that a translator's training sentences hardly have are read as those that they have."""
+"""Quotation marks that a translator's training sentences hardly have are read as those that they have, and quoted words
+are copied."""
 
 from __future__ import annotations
 
@@ -42,3 +43,28 @@ def test_german_quotes_are_read_alike(quoted: str) -> None:
 def test_an_apostrophe_is_no_quote(text: str) -> None:
     assert '"' not in translate("en-de", text)
     assert "\u201e" not in translate("en-de", text)
+
+
+@pytest.mark.parametrize(
+    ("pair", "text", "quoted"),
+    [
+        ("en-de", 'The word "serendipity" is hard to translate.', "„serendipity“"),
+        ("en-de", 'The password is "sunshine".', "„sunshine“"),
+        ("en-de", 'PRESS "OK" TO CONTINUE', "„OK“"),
+        ("de-en", 'Was heißt „Feierabend" auf Englisch?', '"Feierabend"'),
+        ("de-en", "Die Antwort war „nein“.", '"nein"'),
+    ],
+)
+def test_quoted_words_are_copied(pair: str, text: str, quoted: str) -> None:
+    (result,) = translator(pair).answer({"text": text, "alignment": True})["results"]
+    assert quoted in result["text"]
+    start = result["text"].index(quoted)
+    assert {"start": start, "end": start + len(quoted)} in result["copied"]
+
+
+def test_quoted_words_of_html_are_copied() -> None:
+    predictor = translator("en-de")
+    body = predictor.routes["/v1/translate"](text="<p>Her book is called &quot;Midnight&quot;.</p>")
+    request = predictor.parse(body).mark_html()
+    answer = predictor.postprocess(request, predictor.infer(predictor.preprocess(request)))
+    assert "„Midnight“" in answer["results"][0]["text"]

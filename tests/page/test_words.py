@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,9 +12,28 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import PATIENCE_MS, SIZES, window
+from tests.page.browser import PATIENCE_MS, SIZES, Scheme, violations, wait_until, window
+from tests.support.processes import ROOT, environment, server
 
 expect.set_options(timeout=PATIENCE_MS)
+
+TOO_LONG = "z" * 129
+"""A word of more characters than the server composes."""
+
+
+@pytest.fixture(scope="module")
+def composing(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server of the tiny model `words`, which has vectors of n-grams."""
+    folder, python = tmp_path_factory.mktemp("models"), str(program.parent / "python")
+    write = (
+        "from pathlib import Path; import numpy as np; "
+        "from tests.support.word_vector_bundles import DIMENSIONS, write_words; "
+        "buckets = np.random.default_rng(1).normal(size=(200, DIMENSIONS)).astype(np.float32); "
+        f"write_words(Path({str(folder)!r}), buckets=buckets)"
+    )
+    subprocess.run([python, "-c", write], cwd=ROOT, env=environment(PYTHONPATH=str(ROOT)), check=True)
+    with server(folder, python=python, program=(str(program), "serve")) as process:
+        yield process.wait_for("serving")["address"]
 
 
 def module(page: Page, name: str, call: str) -> Any:
@@ -232,3 +253,136 @@ def test_every_call_that_is_shown_is_there_as_code(page: Page) -> None:
     programs = page.get_by_label("Program")
     for route in ("v1/neighbors", "v1/projection", "v1/odd-one-out", "nurse"):
         expect(programs.filter(has_text=route)).to_have_count(1)
+
+
+def test_a_composed_word_is_explained(browser: Browser, composing: str) -> None:
+    with window(browser, composing) as page:
+        page.goto("/#/words?q=kings")
+        note = page.locator("#words-composed")
+        expect(note).to_have_text(
+            re.compile(
+                r"^\s*kings is not in the vocabulary of words: it has not learned how\s+the word is used\.\s+"
+                r"Its vector is composed of those of\s+its parts, groups of 3 to 4 letters\.\s*$"
+            )
+        )
+        expect(note.locator(".composed")).to_have_css("text-decoration-style", "dotted")
+        expect(page.locator(".best p")).not_to_be_empty()
+        expect(page.locator("#words-problem")).to_have_text("")
+        expect(page.get_by_role("region", name="Input")).to_contain_text(
+            "A word that is not among them gets a vector that is composed of those of its parts"
+        )
+        page.get_by_label("A word, a sum of words").fill("king")
+        expect(note).to_have_text("")
+        expect(page.locator(".composed")).to_have_count(0)
+
+
+def test_composed_words_of_a_sum_are_marked_on_its_arrows(browser: Browser, composing: str) -> None:
+    with window(browser, composing) as page:
+        page.goto(f"/#/words?q={quote('kings - man + womens')}")
+        expect(page.locator("#words-composed")).to_have_text(
+            re.compile(
+                r"^\s*kings and womens are not in the vocabulary .*how\s+these words are used.*\stheir parts, groups"
+            )
+        )
+        expect(page.locator("svg.arrows .word .composed")).to_have_text(["kings", "womens"])
+        expect(page.locator("svg.arrows .step .composed")).to_have_text(["womens"])
+        legend = "kings and womens: not in the vocabulary, composed of groups of 3 to 4 letters."
+        expect(page.locator("figure", has=page.locator("svg.arrows"))).to_contain_text(legend)
+        page.locator("summary", has_text="What it saw").click()
+        strips = page.locator(".strip")
+        expect(strips.filter(has=page.locator(".composed"))).to_have_text([re.compile("^kings"), re.compile("^womens")])
+        expect(page.locator(".folds .caption", has_text=legend)).to_have_count(2)
+
+
+def test_composed_words_of_a_list_are_marked(browser: Browser, composing: str) -> None:
+    with window(browser, composing, expected="422") as page:
+        page.goto("/#/words?q=king,+queen,+Kings")
+        answer = page.get_by_role("region", name="Answer")
+        fits = answer.get_by_role("table", name="How well each word fits")
+        expect(fits.locator(".composed")).to_have_text("Kings (composed)")
+        expect(answer.locator(".best p .composed")).to_have_text("Kings (composed)")
+        expect(fits.locator(".row.best")).to_contain_text("Kings")
+        expect(answer).to_contain_text("Kings: not in the vocabulary, composed of groups of 3 to 4 letters.")
+        page.get_by_label("A word, a sum of words").fill(f"kings, {TOO_LONG}")
+        expect(answer.get_by_role("heading", name="Near kings (composed)")).to_be_visible()
+        expect(answer).to_contain_text(f"Left out, as words does not know it: {TOO_LONG}.")
+        expect(page.locator("#words-problem")).to_contain_text("is not in the vocabulary of words. Check how")
+        expect(page.locator("#words-composed")).to_contain_text("kings is not in the vocabulary of words")
+
+
+def test_a_word_that_cannot_be_composed_is_unknown(browser: Browser, composing: str) -> None:
+    with window(browser, composing) as page:
+        page.goto(f"/#/words?q={TOO_LONG}")
+        expect(page.locator("#words-problem")).to_contain_text("is not in the vocabulary of words. Check how")
+        expect(page.get_by_role("region", name="Answer")).to_contain_text("there are no nearest words")
+        expect(page.locator("#words-composed")).to_have_text("")
+
+
+@pytest.mark.parametrize("method", ["pca", "tsne"])
+def test_composed_words_are_marked_on_the_map(browser: Browser, composing: str, method: str) -> None:
+    with window(browser, composing) as page:
+        # The radii of the dots that are painted: those of words are larger than those of a dotted underline.
+        page.add_init_script(
+            """(() => {
+              const { arc } = CanvasRenderingContext2D.prototype;
+              window.underlined = false;
+              CanvasRenderingContext2D.prototype.arc = function (x, y, radius, ...rest) {
+                window.underlined ||= radius < 2;
+                return arc.call(this, x, y, radius, ...rest);
+              };
+            })()"""
+        )
+        page.goto(f"/#/words?q=king&words=queen&map={method}&around=10")
+        card = page.get_by_role("region", name="Map", exact=True)
+        expect(card.get_by_role("img", name="Map of 11 words")).to_be_visible()
+        expect(card.locator(".composed")).to_have_count(0)
+        assert page.evaluate("() => window.underlined") is False
+        page.get_by_label("Words of your own on the map").fill("queen, kings")
+        expect(card).to_contain_text("kings: not in the vocabulary, composed of groups of 3 to 4 letters.")
+        wait_until(page, "() => window.underlined")
+        page.get_by_text("The map as a table").click()
+        expect(card.get_by_role("region", name="Coordinates").locator(".composed")).to_have_text("kings (composed)")
+
+
+def test_composed_words_are_marked_on_an_axis(browser: Browser, composing: str) -> None:
+    with window(browser, composing) as page:
+        page.goto("/#/words?q=king&from=man&to=womens&on=king,+queen,+kings")
+        page.get_by_text("An axis between two words").click()
+        axis = page.get_by_role("table", name="Words between man and womens")
+        expect(axis.locator("tbody .composed")).to_have_text("kings (composed)")
+        expect(axis.locator("thead .composed")).to_have_text("womens (composed)")
+        legend = "womens and kings: not in the vocabulary, composed of groups of 3 to 4 letters."
+        expect(page.locator("main")).to_contain_text(legend)
+        # A text of digits has no words, and so no vector.
+        page.get_by_label("Words on it").fill("king, 2024")
+        expect(page.locator("main")).to_contain_text("“2024” is not in the vocabulary of words.")
+        expect(axis.locator("tbody tr")).to_have_count(1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("question", ["{} - man + womens", "king, {}, womens", "{}"])
+def test_composed_words_are_accessible_on_a_phone(
+    browser: Browser, composing: str, scheme: Scheme, question: str
+) -> None:
+    longest = "donaudampfschiff" * 8
+    address = f"/#/words?q={quote(question.format(longest))}&from={longest}&to=man&on=king,+kings,+{longest[:-1]}"
+    with window(browser, composing, size=SIZES["phone"], scheme=scheme) as page:
+        page.goto(address)
+        expect(page.locator("#words-composed .composed").first).to_be_visible()
+        page.evaluate("() => document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        expect(page.locator("table.axis .composed")).to_have_count(3)
+        expect(page.get_by_role("region", name="Coordinates").locator(".composed")).not_to_have_count(0)
+        expect(page.locator(".strip .composed")).not_to_have_count(0)
+        assert violations(page) == []
+        wait_until(page, "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_model_without_n_grams_says_nothing_of_composed_words(page: Page) -> None:
+    page.goto("/#/words?q=kingg")
+    expect(page.locator("#words-problem")).to_contain_text("“kingg” is not in the vocabulary of words-en")
+    expect(page.get_by_role("region", name="Input")).not_to_contain_text("composed")
+    page.goto("/#/words?q=king")
+    expect(page.locator(".best p")).not_to_be_empty()
+    expect(page.locator(".map")).to_be_visible()
+    expect(page.locator(".composed")).to_have_count(0)
+    expect(page.locator("#words-composed")).to_have_text("")

@@ -2,7 +2,8 @@
 import { html } from '../vendor/preact.js';
 import { percent } from './numbers.js';
 
-/** @typedef {{ name: string, value: number, color?: string }} Bar color: a custom property such as --c3 */
+/** @typedef {{ name: string, value: number, color?: string, shown?: any }} Bar color: a custom property such as --c3.
+ *     shown: what is shown of the name, where that is not the name alone */
 
 /** @param {{ bars: Bar[], min?: number, max?: number, best?: string, format?: (value: number) => string, label: string,
  *     onChoose?: (name: string) => void, chosen?: string | null, hint?: (name: string) => string }} props
@@ -14,11 +15,11 @@ export function Bars({ bars, min = 0, max = 1, best, format = percent, label, on
   const toPercent = (/** @type {number} */ value) => Math.max(0, Math.min(1, (value - min) / span)) * 100;
   return html`
     <div class="bars" role="table" aria-label=${label}>
-      ${bars.map(({ name, value, color }) => html`
+      ${bars.map(({ name, value, color, shown = name }) => html`
         <div key=${name} role="row" class=${name === best ? 'row best' : 'row'}>
           <span role="cell">${onChoose
-    ? html`<button type="button" class="name" title=${hint?.(name)} aria-pressed=${chosen === undefined ? undefined : chosen === name} onClick=${() => onChoose(name)}>${name}</button>`
-    : html`<span class="name">${name}</span>`}</span>
+    ? html`<button type="button" class="name" title=${hint?.(name)} aria-pressed=${chosen === undefined ? undefined : chosen === name} onClick=${() => onChoose(name)}>${shown}</button>`
+    : html`<span class="name">${shown}</span>`}</span>
           <span role="presentation" class=${min < 0 ? 'track signed' : 'track'} style=${min < 0 ? { '--zero': `${toPercent(0)}%` } : {}}><span class="bar" style=${{
     '--share': `${Math.abs(toPercent(value) - toPercent(0))}%`, ...(min < 0 ? { '--from': `${Math.min(toPercent(value), toPercent(0))}%` } : {}),
     ...(color ? { background: `var(${color})` } : {}),

@@ -1,5 +1,7 @@
 /** A sum of words as arrows in the plane: of their vectors' first two principal components. */
+import { shortened } from '../../components/text.js';
 import { html } from '../../vendor/preact.js';
+import { ComposedLegend } from './composed.js';
 import { pca, plus } from './vectors.js';
 
 const WIDTH = 640;
@@ -12,10 +14,13 @@ const SLANTED = 0.3;
 /** About the height of a label, and the width of one of its letters. */
 const LABEL_HEIGHT = 22;
 const LETTER_WIDTH = 10;
+/** Characters of a label. */
+const LONGEST = 24;
 
-/** @param {{ steps: { sign: 1 | -1, word: string }[], vectors: Map<string, Float32Array>, nearest: string[] }} props
- *     nearest: the words that the sum leads to, the best first */
-export function Arrows({ steps, vectors, nearest }) {
+/** @param {{ model: import('../../server/types.js').Model, steps: { sign: 1 | -1, word: string }[], vectors: Map<string, Float32Array>,
+ *     composed: Set<string>, nearest: string[] }} props
+ *     composed: the words whose vectors are composed of their n-grams. nearest: the words that the sum leads to, the best first */
+export function Arrows({ model, steps, vectors, composed, nearest }) {
   if (steps.some(({ word }) => !vectors.has(word))) return null;
   const known = nearest.filter((word) => vectors.has(word)).slice(0, 3);
   const words = [...new Set([...steps.map(({ word }) => word), ...known])];
@@ -35,6 +40,7 @@ export function Arrows({ steps, vectors, nearest }) {
   ];
   const above = labelsAbove(words.map((word, index) => ({ word, at: at(coordinates[index]) })));
   const description = `${steps.map(({ sign, word }, index) => `${sign < 0 ? '− ' : index ? '+ ' : ''}${word}`).join(' ')} leads nearest to ${known.join(', ')}`;
+  const label = (/** @type {string} */ word) => html`<tspan class=${composed.has(word) ? 'composed' : ''}>${shortened(word, LONGEST)}</tspan>`;
   return html`
     <figure>
       <svg class="arrows" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label=${description}>
@@ -46,19 +52,20 @@ export function Arrows({ steps, vectors, nearest }) {
     const [side, up] = beside(x2 - x1, y2 - y1);
     return html`<g key=${index} class=${sign > 0 ? 'plus' : 'minus'}>
           <line x1=${x1} y1=${y1} x2=${x2} y2=${y2} marker-end="url(#head)" />
-          <text x=${(x1 + x2) / 2 + side * GAP} y=${(y1 + y2) / 2 + up * GAP} text-anchor=${side > SLANTED ? 'start' : side < -SLANTED ? 'end' : 'middle'} class="step">${sign > 0 ? '+' : '−'} ${word}</text></g>`;
+          <text x=${(x1 + x2) / 2 + side * GAP} y=${(y1 + y2) / 2 + up * GAP} text-anchor=${side > SLANTED ? 'start' : side < -SLANTED ? 'end' : 'middle'} class="step">${sign > 0 ? '+' : '−'} ${label(word)}</text></g>`;
   })}
         ${words.map((word, index) => {
     const [x, y] = at(coordinates[index]);
     const isAnswer = word === known[0] && !steps.some((step) => step.word === word);
     return html`<g key=${word} class=${isAnswer ? 'word answer' : 'word'}><circle cx=${x} cy=${y} r="4.5" />
-          <text x=${x} y=${y} dy=${above.has(word) ? '-0.7em' : '1.3em'}>${word}</text></g>`;
+          <text x=${x} y=${y} dy=${above.has(word) ? '-0.7em' : '1.3em'}>${label(word)}</text></g>`;
   })}
         ${(() => { const [x, y] = at(/** @type {number[]} */ (route.at(-1))); return html`<circle class="sum" cx=${x} cy=${y} r="7" />`; })()}
       </svg>
       <figcaption class="caption">The plane in which these words differ most. The ring is the sum; the nearest word that is
         not in it is the answer. By its direction it is nearest: here it may look further away, as the plane shows two of
         ${' '}${vectors.get(steps[0].word)?.length} dimensions.</figcaption>
+      <${ComposedLegend} model=${model} words=${words.filter((word) => composed.has(word))} />
     </figure>`;
 }
 
@@ -76,7 +83,7 @@ function labelsAbove(points) {
   /** @type {Set<string>} */
   const above = new Set();
   for (const { word, at: [x, y] } of points) {
-    const width = word.length * LETTER_WIDTH;
+    const width = Math.min(word.length, LONGEST) * LETTER_WIDTH;
     const isFree = (/** @type {number} */ top) => taken.every((other) => (
       Math.abs(other.x - x) >= (other.width + width) / 2 || Math.abs(other.y - top) >= LABEL_HEIGHT));
     const isAbove = !isFree(y + LABEL_HEIGHT / 2) && isFree(y - LABEL_HEIGHT);

@@ -3,9 +3,10 @@ import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html } from '../../vendor/preact.js';
+import { ComposedLegend, Word } from './composed.js';
 import { listed, replaced } from './parse.js';
 import { UnknownWords } from './unknown_words.js';
-import { dot, plus, unit, vectorsCall, vectorsOf } from './vectors.js';
+import { composedOf, dot, plus, unit, vectorsCall, vectorsOf } from './vectors.js';
 
 const TYPING_MS = 300;
 const EXAMPLE = { from: 'he', to: 'she', on: 'nurse, doctor, engineer, teacher, king, queen, carpenter, dancer' };
@@ -36,6 +37,7 @@ export function Axis({ server, model, query, setQuery }) {
   const state = useAnswer(server, axisCall(model, query), { delay: TYPING_MS });
   const sent = /** @type {any} */ (state.answer?.call.body)?.input;
   const vectors = state.answer && vectorsOf(state.answer);
+  const composed = state.answer ? composedOf(state.answer) : new Set();
   const [a, b] = [vectors?.get(sent[0]), vectors?.get(sent[1])];
   const axis = a && b && unit(plus(b, a, -1));
   const rows = axis && vectors ? [...vectors].slice(2).map(([word, vector]) => ({ word, value: dot(vector, axis) })).sort((x, y) => x.value - y.value) : [];
@@ -55,12 +57,13 @@ export function Axis({ server, model, query, setQuery }) {
       ${vectors && !axis && html`<p class="caption">There is no axis while one of its ends is unknown.</p>`}
       ${rows.length > 0 && html`
         <table class="axis" aria-label="Words between ${from} and ${to}">
-          <thead><tr><th scope="col">word</th><td class="ends"><span>${from}</span><span>${to}</span></td><th scope="col" class="number">cosine</th></tr></thead>
+          <thead><tr><th scope="col">word</th><td class="ends">${[sent[0], sent[1]].map((end) => html`<span key=${end}><${Word} word=${end} isComposed=${composed.has(end)} /></span>`)}</td><th scope="col" class="number">cosine</th></tr></thead>
           <tbody>${rows.map(({ word, value }) => html`
-            <tr key=${word}><th scope="row">${word}</th>
+            <tr key=${word}><th scope="row"><${Word} word=${word} isComposed=${composed.has(word)} /></th>
               <td class="line"><span class="middle"></span><span class="point" style=${{ left: `${50 + (value / reach) * 50}%` }}></span></td>
               <td class="number">${three(value)}</td></tr>`)}</tbody>
         </table>
+        <${ComposedLegend} model=${model} words=${[...composed]} />
         <p class="caption">The cosine of each word with the direction from ${from} to ${to}: 0 is neither, above 0 nearer to ${to}, below nearer to ${from}. It shows how the words are used in the
           texts that the vectors were trained on, prejudices included.</p>`}
     </div>`;

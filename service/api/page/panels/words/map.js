@@ -1,13 +1,16 @@
 /** A map of words that turns in three dimensions: labels never overlap, there are fewer of them instead.
  *
- * @typedef {{ word: string, at: number[], isAsked: boolean }} Point at: two or three coordinates
+ * @typedef {{ word: string, at: number[], isAsked: boolean, isComposed: boolean }} Point at: two or three coordinates
  */
+import { shortened } from '../../components/text.js';
 import { html, useEffect, useRef, useState } from '../../vendor/preact.js';
 
 const TURN_PER_PIXEL = 0.008;
 const TURN_PER_KEY = 0.12;
 const NEAR_PIXELS = 14;
 const MARGIN = 36;
+/** Characters of a label. */
+const LONGEST = 24;
 /** How far the eye is from the middle, in radii: a little perspective. */
 const EYE = 4;
 
@@ -79,7 +82,7 @@ export function WordMap({ points, dimensions, label, onChoose }) {
   }}></canvas>`;
 }
 
-/** @typedef {{ word: string, x: number, y: number, depth: number, isAsked: boolean, label: Box | null }} Projected
+/** @typedef {{ word: string, x: number, y: number, depth: number, isAsked: boolean, isComposed: boolean, label: Box | null }} Projected
  * @typedef {{ left: number, top: number, right: number, bottom: number }} Box */
 
 /** @param {HTMLCanvasElement} canvas @param {Point[]} points @param {number} dimensions
@@ -109,7 +112,8 @@ function draw(canvas, points, dimensions, turn, hovered) {
   const order = [...projected].sort((a, b) => rank(b) - rank(a) || b.depth - a.depth);
   for (const point of order) {
     context.font = `${rank(point) ? 600 : 400} ${0.85 * rem}px ${style.fontFamily}`;
-    const wide = context.measureText(point.word).width;
+    const text = shortened(point.word, LONGEST);
+    const wide = context.measureText(text).width;
     const [side, half] = [8 * (rem / 16), 0.6 * rem];
     const lefts = [point.x + side, point.x - side - wide].filter((left) => left > 2 && left + wide < width - 2);
     const boxes = lefts.map((left) => ({ left: left - 2, right: left + wide + 2, top: point.y - half, bottom: point.y + half }));
@@ -118,13 +122,24 @@ function draw(canvas, points, dimensions, turn, hovered) {
     taken.push(box);
     point.label = box;
     context.fillStyle = color(point.word === hovered ? '--accent' : '--ink');
-    context.fillText(point.word, box.left + 2, point.y);
+    context.fillText(text, box.left + 2, point.y);
+    if (point.isComposed) underline(context, box.left + 2, box.right - 2, point.y + 0.55 * rem, rem / 8);
   }
   return projected;
 
   /** @param {Projected} point */
   function rank(point) {
     return point.word === hovered ? 2 : point.isAsked ? 1 : 0;
+  }
+}
+
+/** A dotted line in the color of the text. @param {CanvasRenderingContext2D} context @param {number} left @param {number} right
+ * @param {number} y @param {number} size of a dot, in pixels */
+function underline(context, left, right, y, size) {
+  for (let x = left; x + size <= right; x += 2 * size) {
+    context.beginPath();
+    context.arc(x + size / 2, y, size / 2, 0, 2 * Math.PI);
+    context.fill();
   }
 }
 
@@ -138,19 +153,19 @@ function project(points, dimensions, turn, width, height) {
   const [halfWidth, halfHeight] = [width / 2 - 2 * MARGIN, height / 2 - MARGIN];
   if (dimensions === 2) {
     const [x, y] = [halfWidth / extent(0), halfHeight / extent(1)];
-    return points.map(({ word, isAsked }, index) => ({
-      word, isAsked, depth: 0, label: null, x: width / 2 + centered[index][0] * x, y: height / 2 - centered[index][1] * y,
+    return points.map(({ word, isAsked, isComposed }, index) => ({
+      word, isAsked, isComposed, depth: 0, label: null, x: width / 2 + centered[index][0] * x, y: height / 2 - centered[index][1] * y,
     }));
   }
   const radius = Math.max(1e-9, ...centered.map((at) => Math.hypot(...at)));
   const scale = Math.min(halfWidth, height / 2 - 12);
   const [sy, cy, sp, cp] = [Math.sin(turn.yaw), Math.cos(turn.yaw), Math.sin(turn.pitch), Math.cos(turn.pitch)];
-  return points.map(({ word, isAsked }, index) => {
+  return points.map(({ word, isAsked, isComposed }, index) => {
     const [x, y, z] = centered[index].map((value) => value / radius);
     const [x1, z1] = [cy * x + sy * z, cy * z - sy * x];
     const [y1, z2] = [cp * y - sp * z1, cp * z1 + sp * y];
     const size = (scale * EYE) / (EYE + z2);
-    return { word, isAsked, depth: -z2, label: null, x: width / 2 + x1 * size, y: height / 2 - y1 * size };
+    return { word, isAsked, isComposed, depth: -z2, label: null, x: width / 2 + x1 * size, y: height / 2 - y1 * size };
   });
 }
 

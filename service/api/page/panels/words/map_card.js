@@ -6,12 +6,13 @@ import { percent } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { useAnswer } from '../../server/use_answer.js';
 import { html, useMemo } from '../../vendor/preact.js';
+import { ComposedLegend, Word } from './composed.js';
 import { WordMap } from './map.js';
 import { listed, replaced } from './parse.js';
 import { save, vectorsTsv, wordsTsv } from './tsv.js';
 import { UnknownWords } from './unknown_words.js';
 import { MAX_WORDS, MIN_WORDS, useTsne } from './use_tsne.js';
-import { vectorsCall, vectorsOf } from './vectors.js';
+import { composedOf, vectorsCall, vectorsOf } from './vectors.js';
 
 const TYPING_MS = 300;
 const AROUND = [10, 30, 100, 300, 900];
@@ -60,10 +61,11 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
   const points = useMemo(() => {
     if (method === 'tsne') {
       const at = tsne.points;
-      return at ? known.map((word, index) => ({ word, at: [...at.slice(index * dimensions, (index + 1) * dimensions)], isAsked: chosen.has(word) })) : [];
+      const composed = embedding.answer ? composedOf(embedding.answer) : new Set();
+      return at ? known.map((word, index) => ({ word, at: [...at.slice(index * dimensions, (index + 1) * dimensions)], isAsked: chosen.has(word), isComposed: composed.has(word) })) : [];
     }
     return (projected ?? []).filter((/** @type {any} */ each) => Number.isFinite(each.x)).map((/** @type {any} */ each) => ({
-      word: each.word, at: [each.x, each.y, ...(drawn === 3 ? [each.z ?? 0] : [])], isAsked: chosen.has(each.word),
+      word: each.word, at: [each.x, each.y, ...(drawn === 3 ? [each.z ?? 0] : [])], isAsked: chosen.has(each.word), isComposed: Boolean(each.composed),
     }));
   }, [method, tsne.points, projected, [...chosen].join(' ')]);
   const unknown = method === 'pca' ? (projected ?? []).filter((/** @type {any} */ each) => !Number.isFinite(each.x)).map((/** @type {any} */ each) => each.word)
@@ -103,13 +105,14 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
     ? `${points.length} words, their vectors of ${model.details.dimensions} numbers drawn in ${drawn} (PCA)${explained === undefined ? '' : `: the directions in which they differ most, which keep ${percent(explained)} of how they differ`}.`
     : `${points.length} words by t-SNE: near words stay near, distances between groups say little.${tsne.share < 1 ? ` ${Math.round(tsne.share * 100)} % done.` : ''}`}
         ${drawn === 3 && ' Drag to turn it.'} Click a word to search for it.`}</p>
+      <${ComposedLegend} model=${model} words=${points.filter(({ isComposed }) => isComposed).map(({ word }) => word)} />
       <div class="buttons"><span class="caption">For the Embedding Projector</span>
         <button type="button" class="button" disabled=${!words.length} onClick=${() => download('vectors.tsv')}>vectors.tsv</button>
         <button type="button" class="button" disabled=${!words.length} onClick=${() => download('metadata.tsv')}>metadata.tsv</button></div>
       <details><summary class="caption">The map as a table</summary>
         <div class="table-scroll" tabindex="0" role="region" aria-label="Coordinates"><table>
           <thead><tr><th scope="col">word</th>${['x', 'y', 'z'].slice(0, drawn).map((axis) => html`<th key=${axis} scope="col" class="number">${axis}</th>`)}</tr></thead>
-          <tbody>${points.slice(0, 100).map(({ word, at }) => html`<tr key=${word}><th scope="row">${word}</th>${at.map((value, axis) => html`
+          <tbody>${points.slice(0, 100).map(({ word, at, isComposed }) => html`<tr key=${word}><th scope="row"><${Word} word=${word} isComposed=${isComposed} /></th>${at.map((value, axis) => html`
             <td key=${axis} class="number">${value.toFixed(3)}</td>`)}</tr>`)}</tbody></table></div>
       </details>
     </section>`;

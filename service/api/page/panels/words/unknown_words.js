@@ -13,10 +13,11 @@ const TYPING_MS = 300;
 
 /** @typedef {{ word: string, suggestions: string[] }} Unknown suggestions: known words that are spelled like it */
 
-/** Which of words are not in the vocabulary.
+/** Which of words are not in the vocabulary, nor composed of their n-grams.
  * @param {import('../../server/client.js').Server} server @param {import('../../server/types.js').Model} model @param {string[]} words
+ * @param {{ composed?: boolean }} [options] composed: name those that are composed as well
  * @returns {Unknown[] | null} null: the server has not said so yet */
-export function useUnknownWords(server, model, words) {
+export function useUnknownWords(server, model, words, { composed = false } = {}) {
   const looked = [...new Set(words)].slice(0, MAX_LOOKED_UP);
   const { answer, pending } = useAnswer(server, looked.length ? {
     path: 'v1/neighbors', body: { model: model.id, version: model.version, words: looked, k: 1 },
@@ -24,14 +25,15 @@ export function useUnknownWords(server, model, words) {
   if (pending || !answer) return null;
   const sent = /** @type {any} */ (answer.call.body).words;
   return answer.data.results.flatMap((/** @type {any} */ result, /** @type {number} */ index) => (
-    result.unknown ? [{ word: sent[index], suggestions: result.suggestions ?? [] }] : []));
+    result.unknown || (composed && result.composed) ? [{ word: sent[index], suggestions: result.suggestions ?? [] }] : []));
 }
 
 /** @param {{ server: import('../../server/client.js').Server, model: import('../../server/types.js').Model, words: string[],
  *     onReplace: (word: string, other: string) => void }} props
- *     words: the known among them are not shown. onReplace: puts another word in the place of one */
+ *     words: those without a vector; the known among them are not shown. onReplace: puts another word in the place of one */
 export function UnknownWords({ server, model, words, onReplace }) {
-  return html`<${UnknownList} model=${model} unknown=${useUnknownWords(server, model, words) ?? []} onReplace=${onReplace} />`;
+  // A word of digits or signs is composed where words are asked for, but a text of it alone has no words and so no vector.
+  return html`<${UnknownList} model=${model} unknown=${useUnknownWords(server, model, words, { composed: true }) ?? []} onReplace=${onReplace} />`;
 }
 
 /** @param {{ model: import('../../server/types.js').Model, unknown: Unknown[], onReplace: (word: string, other: string) => void }} props */

@@ -15,6 +15,11 @@ export function vectorsOf({ data, call }) {
     .map((/** @type {any} */ each) => [words[each.index], decodeFloat32(each.embedding)]));
 }
 
+/** The words of an answer to `vectorsCall` that are not in the vocabulary, and have vectors composed of their n-grams.
+ * @param {import('../../server/types.js').Answer} answer @returns {Set<string>} */
+export const composedOf = ({ data, call }) => new Set((data.lectern?.composed ?? [])
+  .map((/** @type {number} */ index) => /** @type {any} */ (call.body).input[index]));
+
 /** @param {ArrayLike<number>} a @param {ArrayLike<number>} b */
 export function dot(a, b) {
   let sum = 0;

@@ -47,12 +47,13 @@ class QuotedWords:
 
     def find(self, text: str, start: int, stop: int) -> Iterator[Name]:
         """The names and quoted words in `text[start:stop]`, in reading order."""
-        if _QUOTE.search(text, start, stop):
-            for match in _QUOTED.finditer(text, start, stop):
-                if _is_part_of_sentence(text, match) and not self._is_clause(match):
-                    yield from self._names.find(text, start, match.start())
-                    yield Name(match.start(), match.end(), self._written(match))
-                    start = match.end()
+        context: _Context | None = None
+        for match in _QUOTED.finditer(text, start, stop) if _QUOTE.search(text, start, stop) else ():
+            context = context or _Context(text, start, stop)
+            if context.is_part_of_sentence(match) and not self._is_clause(match):
+                yield from self._names.find(text, start, match.start())
+                yield Name(match.start(), match.end(), self._written(match))
+                start = match.end()
         yield from self._names.find(text, start, stop)
 
     def _is_clause(self, quoted: re.Match[str]) -> bool:
@@ -75,12 +76,26 @@ def _words(quoted: re.Match[str]) -> str:
     return quoted["double"] or quoted["single"]
 
 
-def _is_part_of_sentence(text: str, quoted: re.Match[str]) -> bool:
-    """Whether quoted words are a part of a sentence with other words, and no speech."""
-    before = _SENTENCE_END.split(text[max(0, quoted.start() - _NEIGHBORHOOD) : quoted.start()])[-1]
-    if quoted["mark"]:
-        return before.rstrip()[-1:].isalpha()
-    if not before.strip() and _SPEECH.match(text, quoted.end()):
-        return False
-    after = _SENTENCE_END.split(text[quoted.end() : quoted.end() + _NEIGHBORHOOD], maxsplit=1)[0]
-    return any(map(str.isalpha, _QUOTED.sub("", before) + _QUOTED.sub("", after)))
+class _Context:
+    """The words around those that are quoted in `text[start:stop]`."""
+
+    def __init__(self, text: str, start: int, stop: int) -> None:
+        self._text, self._offset = text, max(0, start - _NEIGHBORHOOD)
+        # Without all quoted words, once for all of them: a text may hold thousands.
+        self._others = _QUOTED.sub(_blank, text[self._offset : stop + _NEIGHBORHOOD])
+
+    def is_part_of_sentence(self, quoted: re.Match[str]) -> bool:
+        """Whether quoted words are a part of a sentence with other words, and no speech."""
+        start, end = quoted.start() - self._offset, quoted.end() - self._offset
+        before = _SENTENCE_END.split(self._others[max(0, start - _NEIGHBORHOOD) : start])[-1]
+        if quoted["mark"]:
+            return before.rstrip()[-1:].isalpha()
+        if not before.strip() and _SPEECH.match(self._text, quoted.end()):
+            return False
+        after = _SENTENCE_END.split(self._others[end : end + _NEIGHBORHOOD], maxsplit=1)[0]
+        return any(map(str.isalpha, before + after))
+
+
+def _blank(quoted: re.Match[str]) -> str:
+    """Spaces for quoted words, and the mark that may end a sentence."""
+    return (quoted["mark"] or "").rjust(len(quoted[0]) - 1) + " "

@@ -46,7 +46,13 @@ def launch(playwright: Playwright) -> Browser:
 
 @contextmanager
 def window(
-    browser: Browser, url: str, *, size: Size = SIZES["laptop"], scheme: Scheme = "light", expected: str = ""
+    browser: Browser,
+    url: str,
+    *,
+    size: Size = SIZES["laptop"],
+    scheme: Scheme = "light",
+    touch: bool = False,
+    expected: str = "",
 ) -> Iterator[Page]:
     """A window without any network but the server.
 
@@ -57,6 +63,7 @@ def window(
         url: of the server.
         size: of the window.
         scheme: light or dark.
+        touch: whether it is a touch screen.
         expected: a pattern of the errors that the test provokes.
     """
     faults: list[str] = []
@@ -74,7 +81,11 @@ def window(
             faults.append(f"{message.type}: {message.text}")
 
     context = browser.new_context(
-        viewport={"width": size.width, "height": size.height}, color_scheme=scheme, base_url=url, locale="en-GB"
+        viewport={"width": size.width, "height": size.height},
+        color_scheme=scheme,
+        has_touch=touch,
+        base_url=url,
+        locale="en-GB",
     )
     try:
         context.set_default_timeout(PATIENCE_MS)

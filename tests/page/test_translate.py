@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.page.browser import PATIENCE_MS, violations, window
+from tests.page.browser import PATIENCE_MS, SIZES, violations, window
 from tests.support.processes import ROOT, environment, server
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -35,6 +35,47 @@ def test_a_word_shows_what_it_attended_to_both_ways(page: Page) -> None:
     expect(page.get_by_role("group", name="Translation, sentence 1").get_by_role("button")).to_have_text(
         ["Der", "Hund", "schläft", "."]
     )
+
+
+def test_a_tap_holds_a_word_until_it_or_another_is_tapped(browser: Browser, url: str) -> None:
+    with window(browser, url, size=SIZES["phone"], touch=True) as page:
+        page.goto("/#/translate?text=The+dog+sleeps.")
+        group = page.get_by_role("group", name="Translation, sentence 1")
+        hund, der = group.get_by_role("button", name="Hund"), group.get_by_role("button", name="Der")
+        status = page.locator(".attention").get_by_role("status")
+        expect(status).to_contain_text("choose it (tap on a phone)")
+        hund.tap()
+        expect(status).to_contain_text("“Hund” attended to “dog”")
+        expect(hund).to_have_attribute("aria-pressed", "true")
+        der.tap()
+        expect(status).to_contain_text("“Der” attended to")
+        expect(hund).to_have_attribute("aria-pressed", "false")
+        page.get_by_role("heading", name="Why").evaluate("(heading) => heading.scrollIntoView()")
+        expect(der).to_have_attribute("aria-pressed", "true")
+        der.tap()
+        expect(status).to_contain_text("Point at a word")
+        expect(der).to_have_attribute("aria-pressed", "false")
+
+
+def test_a_click_holds_a_word_when_the_mouse_leaves(page: Page) -> None:
+    page.goto("/#/translate?text=The+dog+sleeps.")
+    hund = page.get_by_role("group", name="Translation, sentence 1").get_by_role("button", name="Hund")
+    status = page.locator(".attention").get_by_role("status")
+    hund.hover()
+    expect(status).to_contain_text("“Hund” attended to")
+    page.get_by_label("English").hover()
+    expect(status).to_contain_text("Point at a word")
+    hund.click()
+    page.get_by_role("group", name="Source, sentence 1").get_by_role("button", name="dog").hover()
+    expect(status).to_contain_text("“dog” was attended to by")
+    page.get_by_label("English").hover()
+    expect(status).to_contain_text("“Hund” attended to")
+    expect(hund).to_have_attribute("aria-pressed", "true")
+    hund.click()
+    expect(status).to_contain_text("Point at a word")
+    hund.press("Enter")
+    page.get_by_label("English").focus()
+    expect(status).to_contain_text("“Hund” attended to")
 
 
 def test_words_that_a_sentence_has_twice_are_told_apart(page: Page) -> None:
@@ -111,6 +152,23 @@ def test_a_chosen_alternative_shows_what_its_own_words_attended_to(page: Page) -
     alternative.click()
     expect(other).to_have_count(0)
     expect(page.get_by_role("group", name=re.compile("^Translation, sentence"))).to_have_count(2)
+
+
+def test_a_correction_begins_with_the_chosen_alternative_and_keeps_what_was_written(page: Page) -> None:
+    page.goto("/#/translate?text=I saw her duck.")
+    alternatives = page.locator(".alternatives li button")
+    expect(alternatives).to_have_count(2)
+    page.get_by_text("Wrong? Write a better one").click()
+    better = page.get_by_label("A better translation")
+    expect(better).to_have_value(page.get_by_label("Translation", exact=True).inner_text())
+    alternatives.first.click()
+    expect(better).to_have_value(alternatives.first.inner_text())
+    better.fill("Ich sah ihre Ente!")
+    alternatives.last.click()
+    expect(alternatives.last).to_have_attribute("aria-pressed", "true")
+    expect(better).to_have_value("Ich sah ihre Ente!")
+    page.get_by_label("English").fill("I sleep.")
+    expect(better).to_have_value(re.compile("schlafe"))
 
 
 def test_no_piece_is_without_a_sign(page: Page) -> None:

@@ -24,14 +24,34 @@ export function Attentions({ sentences, alternative, source, target }) {
     ${sentences.length > MAX_DRAWN && html`<p class="caption">The first ${MAX_DRAWN} of ${sentences.length} sentences are drawn.</p>`}`;
 }
 
+/** @typedef {{ side: 'from' | 'to', index: number }} Position of a word */
+
 /** @param {{ sentence: Sentence, number: number, source: string, target: string, isAlternative: boolean }} props languages */
 function Attention({ sentence, number, source, target, isAlternative }) {
   const from = wordsOf(sentence.source_tokens);
   const to = wordsOf(sentence.target_tokens);
   const weights = attentionOfWords(sentence.alignment, from, to);
-  const [at, setAt] = useState(/** @type {{ side: 'from' | 'to', index: number } | null} */ (null));
-  // The word that was pointed at may not be there any more.
-  useLayoutEffect(() => setAt(null), [sentence]);
+  const [chosen, setChosen] = useState(/** @type {Position | null} */ (null));
+  const [pointed, setPointed] = useState(/** @type {Position | null} */ (null));
+  // The word may not be there any more.
+  useLayoutEffect(() => {
+    setChosen(null);
+    setPointed(null);
+  }, [sentence]);
+  const at = pointed ?? chosen;
+  const isChosen = (/** @type {Position} */ { side, index }) => chosen?.side === side && chosen.index === index;
+  const choose = (/** @type {Position} */ position) => {
+    setChosen(isChosen(position) ? null : position);
+    setPointed(null);
+  };
+  // A tap also sends the events of a pointer that comes and goes: only its click counts.
+  const hover = (/** @type {PointerEvent} */ event, /** @type {Position | null} */ position) => {
+    if (event.pointerType !== 'touch') setPointed(position);
+  };
+  // A click focuses the word too: only the focus of the keyboard points.
+  const focus = (/** @type {any} */ event, /** @type {Position} */ position) => {
+    if (event.currentTarget.matches(':focus-visible')) setPointed(position);
+  };
   // A word of the target shares its attention out; to a word of the source all target words may attend.
   const shareOf = (/** @type {'from' | 'to'} */ side, /** @type {number} */ index) => {
     if (!at || at.side === side) return at?.index === index ? 1 : 0;
@@ -41,16 +61,16 @@ function Attention({ sentence, number, source, target, isAlternative }) {
     /** @type {string[]} */ pieces) => html`
     <div class="line" lang=${language} role="group" aria-label="${side === 'from' ? 'Source' : isAlternative ? 'Alternative' : 'Translation'}, sentence ${number}">
       ${words.map((word, index) => html`
-        <button key=${index} type="button" aria-label=${word.text} class=${word.text.includes(COPIED_SIGN) ? 'chip copied' : 'chip'} aria-pressed=${at?.side === side && at.index === index}
-          style=${{ '--share': shareOf(side, index).toFixed(3) }}
-          onMouseEnter=${() => setAt({ side, index })} onFocus=${() => setAt({ side, index })} onClick=${() => setAt({ side, index })}>
+        <button key=${index} type="button" aria-label=${word.text} class=${word.text.includes(COPIED_SIGN) ? 'chip copied' : 'chip'} aria-pressed=${isChosen({ side, index })}
+          style=${{ '--share': shareOf(side, index).toFixed(3) }} onPointerEnter=${(/** @type {PointerEvent} */ event) => hover(event, { side, index })}
+          onFocus=${(/** @type {FocusEvent} */ event) => focus(event, { side, index })} onBlur=${() => setPointed(null)} onClick=${() => choose({ side, index })}>
           ${word.pieces.filter((piece) => pieces[piece] !== START).map((piece) => html`<span key=${piece} class="subword">${readable(pieces[piece])}</span>`)}</button>`)}
     </div>`;
   return html`
-    <section class="attention" aria-label="Sentence ${number}" onMouseLeave=${() => setAt(null)}>
+    <section class="attention" aria-label="Sentence ${number}" onPointerLeave=${(/** @type {PointerEvent} */ event) => hover(event, null)}>
       ${line('from', from, source, sentence.source_tokens)}
       ${line('to', to, target, sentence.target_tokens)}
-      <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below: the words that it attended to, or that attended to it, light up. A thin line parts subwords, the pieces of words that the network reads.${
+      <p class="caption" role="status">${at ? sentenceOf(at, from, to, weights) : `Point at a word, above or below, or choose it (tap on a phone) for its light to stay: the words that it attended to, or that attended to it, light up. A thin line parts subwords, the pieces of words that the network reads.${
     sentence.source_tokens.includes(COPIED) ? ` ${COPIED_SIGN} is what the network does not see, such as a name or a number: it is copied.` : ''}`}</p>
       <p class="caption">As a table: each line is a subword of the ${isAlternative ? 'alternative' : 'translation'}, light where it attended to the source above. ${SIGNS}</p>
       <${Heatmap} rows=${sentence.target_tokens.map(readable)} columns=${sentence.source_tokens.map(readable)} values=${sentence.alignment}

@@ -68,7 +68,7 @@ export function Panel({ server, model, models, query, setQuery }) {
           ${result.kept?.length > 0 && html`<p class="caption">Given back as it was: ${result.kept.map((/** @type {any} */ each, /** @type {number} */ index) => html`
             ${index ? ', ' : ''}<u key=${index}>${Array.from(sent.text).slice(each.start, each.end).join('')}</u> (${REASONS[each.reason] ?? each.reason})`)}.</p>`}
           <${Alternatives} result=${result} language=${target} chosen=${alternative} hasAttention=${hasAttention} onChoose=${setAlternative} />`}
-        ${result && html`<${CorrectTranslation} model=${model} text=${sent.text} translation=${result.text} />`}
+        ${result && html`<${CorrectTranslation} model=${model} text=${sent.text} translation=${alternative?.text ?? result.text} />`}
         ${!body && html`<p class="caption">Write a text: it is translated as you type.</p>`}
         ${body && !result && state.error?.kind === 'invalid' && html`<p class="caption">The text was not translated: what is wrong with it is said beside it.</p>`}
         ${state.slow && html`<p class="waiting" role="status">${model.id} is translating …</p>`}

@@ -155,6 +155,7 @@ def test_a_panel_whose_models_are_unloaded_stays_and_says_what_to_load(browser: 
         control(page, "digits", "unload")
         page.get_by_role("button", name="seven").click()
         expect(page.get_by_role("region", name="Missing model")).to_contain_text("digits is not loaded")
+        expect(page.get_by_role("region", name="Missing model")).to_contain_text("What you entered stays here")
         expect(page.get_by_role("navigation", name="Panels").get_by_role("link", name="Draw")).to_be_visible()
         control(page, "digits", "load")
         expect(page.locator(".predictions .reading output")).to_have_text("7")
@@ -168,6 +169,7 @@ def test_a_page_that_never_saw_a_model_shows_its_panel_and_loads_it(browser: Bro
         rail(page, "Draw")
         missing = page.get_by_role("region", name="Missing model")
         expect(missing.get_by_role("heading")).to_have_text("digits is not loaded")
+        expect(missing).to_contain_text("The panel comes once a model serves.")  # Nothing was entered that could stay.
         assert violations(page) == []
         missing.get_by_role("button", name="Load digits").click()
         expect(page.locator(".predictions .reading output")).to_have_text("3")

@@ -38,6 +38,44 @@ def test_the_back_button_brings_the_last_drawing_back(page: Page) -> None:
     expect(page.locator(".predictions .reading output")).to_have_text("3")
 
 
+def test_the_first_stroke_takes_the_place_of_an_example(page: Page) -> None:
+    seven = (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8)
+    output = page.locator(".predictions .reading output")
+    page.goto("/#/draw")
+    expect(output).to_have_text("3")
+    draw(page, *seven)
+    expect(output).to_have_text("7")
+    expect(page).to_have_url(re.compile(r"drawing=p[^-]+$"))  # one stroke
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(output).to_have_text("3")
+    page.get_by_role("button", name="two figures").click()
+    expect(page.locator(".doubt").first).to_contain_text("2 figures")
+    draw(page, *seven)
+    expect(output).to_have_text("7")
+    page.go_back()
+    expect(page.locator(".doubt").first).to_contain_text("2 figures")
+
+
+def test_the_eraser_works_on_an_example(page: Page) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
+    page.get_by_role("button", name="Eraser").click()
+    draw(page, (0.2, 0.1), (0.3, 0.1))
+    expect(page).to_have_url(re.compile("drawing=p[^&]*-e"))
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
+
+
+def test_the_focus_stays_on_a_button_that_has_nothing_more_to_do(page: Page) -> None:
+    page.goto("/#/draw")
+    expect(page.locator(".predictions .reading output")).to_have_text("3")
+    clear = page.get_by_role("button", name="Clear")
+    clear.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer")).to_contain_text("Draw a figure")
+    expect(clear).to_be_disabled()
+    expect(clear).to_be_focused()
+
+
 def test_a_phone_shows_all_bars_while_one_draws(browser: Browser, url: str) -> None:
     with window(browser, url, size=Size(390, 664)) as page:  # what a phone's browser leaves of 844 pixels
         page.goto("/#/draw")
@@ -66,8 +104,12 @@ def test_bars_follow_the_pen_while_it_draws(page: Page) -> None:
 def test_a_figure_is_drawn_with_the_keyboard(page: Page) -> None:
     page.goto("/#/draw?drawing=")
     pad = page.get_by_role("img", name="Paper to draw on")
-    pad.focus()
+    page.get_by_role("button", name="Thin pen").focus()
+    page.keyboard.press("Shift+Tab")
+    expect(pad).to_be_focused()
+    expect(page.locator("#pad-keys")).to_have_css("opacity", "1")
     page.keyboard.press(" ")
+    expect(page.locator("#pad-keys")).to_have_css("opacity", "0")  # It would lie over the ink.
     for _ in range(16):
         page.keyboard.press("ArrowDown")
     page.keyboard.press(" ")
@@ -82,9 +124,27 @@ def test_what_is_odd_about_a_picture_is_said(page: Page) -> None:
     page.get_by_label("One by one").check()
     expect(page.locator(".predictions .reading output")).to_have_text("1 2")
     expect(page.locator(".pad .part")).to_have_count(2)
+    expect(page.locator(".doubt")).to_have_count(0)  # Together they are no label, but each is one.
     page.get_by_label("One by one").uncheck()
     page.get_by_role("button", name="a letter").click()
     expect(page.locator(".doubt").first).to_contain_text("Not sure")
+
+
+def test_a_figure_that_is_not_recognized_among_several_is_named(page: Page) -> None:
+    def doubt_the_second(route: Route) -> None:
+        answer = route.fetch().json()
+        for part in answer["results"][0].get("parts", [])[1:]:
+            part |= {"recognized": False, "familiarity": 0.125}
+        route.fulfill(json=answer)
+
+    page.route("**/v1/classify*", doubt_the_second)
+    page.goto("/#/draw?split=1")
+    page.get_by_role("button", name="two figures").click()
+    expect(page.locator(".predictions .reading output")).to_have_text("1 2")
+    expect(page.locator(".doubt")).to_have_count(1)
+    expect(page.locator(".doubt")).to_contain_text(
+        "Not sure that figure 2 (read as 2, one of the labels with a probability of 12.5 %) is any of its labels"
+    )
 
 
 def test_the_bars_follow_what_deforms_the_drawing(page: Page) -> None:

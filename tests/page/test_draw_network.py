@@ -89,13 +89,28 @@ def test_a_bar_that_is_chosen_shows_what_speaks_for_its_label(page: Page) -> Non
     expect(heat_map).to_contain_text("for and against “9”, which is not the answer")
     expect(nine).to_have_attribute("aria-pressed", "true")
     expect(page).to_have_url(re.compile("label=9"))
-    expect(page.locator(".answer")).to_contain_text("is about 9")
-    page.get_by_role("button", name="seven").click()
-    expect(page.locator(".predictions .reading output")).to_have_text("7")
-    expect(heat_map).to_contain_text("for and against “9”, which is not the answer")
+    expect(page.locator(".answer")).to_contain_text("is about 9. Choose it again to return to the answer.")
+    expect(heat_map.locator("canvas")).to_be_in_viewport(ratio=1)
     page.reload()
     expect(heat_map).to_contain_text("for and against “9”")
     nine.click()
+    expect(heat_map).to_contain_text("for and against “3”, the answer")
+    expect(page).not_to_have_url(re.compile("label="))
+
+
+def test_another_figure_is_explained_by_its_own_answer_again(page: Page) -> None:
+    page.goto("/#/draw?label=9")
+    heat_map = page.locator(".strip figure").last
+    expect(heat_map).to_contain_text("for and against “9”, which is not the answer")
+    page.get_by_role("button", name="seven").click()
+    expect(heat_map).to_contain_text("for and against “7”, the answer")
+    page.locator(".predictions").get_by_role("button", name="9").click()
+    expect(page).to_have_url(re.compile("label=9"))
+    page.get_by_role("button", name="Clear").click()
+    expect(page).not_to_have_url(re.compile("label="))
+    page.goto("/#/draw?label=9")
+    expect(heat_map).to_contain_text("for and against “9”, which is not the answer")
+    draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))  # in place of the example
     expect(heat_map).to_contain_text("for and against “7”, the answer")
     expect(page).not_to_have_url(re.compile("label="))
 

@@ -57,6 +57,8 @@ export function App({ server }) {
   const model = entry && !isMissing ? chosen(entry, served, address.query) : null;
   useEffect(() => { if (entry && model) shown.current.set(entry.id, model.id); }, [entry, model]);
 
+  const hasInput = entry !== undefined && (panelStates.current[entry.id].size > 0
+    || [...address.query.keys()].some((name) => name !== 'model' && name !== 'version'));
   const allowsModelControl = listing.answer?.data.lectern?.model_control === true;
   const setQuery = useCallback((/** @type {Record<string, string | null>} */ values, { push = false } = {}) => {
     const query = new URLSearchParams(address.query);
@@ -87,7 +89,7 @@ export function App({ server }) {
         ${listing.error && !listing.answer && html`<div class="card"><${Problem} state=${listing} /></div>`}
         ${listing.slow && html`<p class="waiting">Asking which models there are …</p>`}
         ${listing.answer && (entry?.task && !model
-    ? html`<${MissingModel} key=${entry.id} server=${server} entry=${entry} name=${wanted ?? null} models=${served} idle=${idle}
+    ? html`<${MissingModel} key=${entry.id} server=${server} entry=${entry} name=${wanted ?? null} hasInput=${hasInput} models=${served} idle=${idle}
       allowsModelControl=${allowsModelControl} onModel=${onModel} onModelsChanged=${listing.retry} />`
     : entry && (model || entry.needsModels === false) ? html`<${PanelSlot} key=${entry.id} entry=${entry} props=${{
       server, model, models: served, query: address.query, setQuery, panelState: panelStates.current[entry.id],

@@ -11,11 +11,11 @@ import { html, useEffect } from '../vendor/preact.js';
 /** Between two looks at whether it serves. */
 const AGAIN_MS = 3_000;
 
-/** @param {{ server: import('../server/client.js').Server, entry: PanelEntry, name: string | null, models: Model[], idle: IdleModel[],
+/** @param {{ server: import('../server/client.js').Server, entry: PanelEntry, name: string | null, hasInput: boolean, models: Model[], idle: IdleModel[],
  *     allowsModelControl: boolean, onModel: (model: Model) => void, onModelsChanged: () => void }} props
- *     name: of the model that was asked for; null: any of the panel's task. models: those of the task that serve.
+ *     name: of the model that was asked for; null: any of the panel's task. hasInput: something was entered in the panel. models: those of the task that serve.
  *     onModel: goes on with another. onModelsChanged: has the list of models read again */
-export function MissingModel({ server, entry, name, models, idle, allowsModelControl, onModel, onModelsChanged }) {
+export function MissingModel({ server, entry, name, hasInput, models, idle, allowsModelControl, onModel, onModelsChanged }) {
   const { running, outcome, load } = useModelControl(server, onModelsChanged);
   const known = JSON.stringify(idle);
   useEffect(() => {
@@ -49,7 +49,7 @@ export function MissingModel({ server, entry, name, models, idle, allowsModelCon
       ${unknown.length > 0 && html`<p>Of ${unknown.join(', ')} the server cannot read what ${unknown.length > 1 ? 'they are' : 'it is'} for.</p>`}
       <p>${wanted.length ? !allowsModelControl && 'Whoever runs this server can load it. '
     : name === null && `It takes one of the task ${entry.task}: put one into the model repository, or train one with lectern-train. `}<a href="#/models">Models</a> shows what there is.</p>
-      ${wanted.length > 0 && html`<p class="caption">What you entered stays here: the panel comes back once ${name ?? 'a model'} serves.</p>`}
+      ${wanted.length > 0 && html`<p class="caption">${hasInput ? 'What you entered stays here: the panel comes back' : 'The panel comes'} once ${name ?? 'a model'} serves.</p>`}
       ${models.length > 0 && html`<div class="buttons"><span class="caption">Or go on with</span>
         ${models.map((model) => html`<button key=${model.id} type="button" class="button" onClick=${() => onModel(model)}>${model.id}</button>`)}</div>`}
     </section>`;

@@ -40,7 +40,7 @@ export function Deformations({ deformation, hasImage, setQuery }) {
   }} />
             <output>${deformation[name]}${unit}</output></label>`)}
       </div>
-      <button type="button" class="button" disabled=${!isChanged}
+      <button type="button" class="button" aria-disabled=${!isChanged}
         onClick=${() => setQuery(Object.fromEntries(SLIDERS.map(({ name }) => [name, null])))}>Undo all of it</button>
     </div>`;
 }

@@ -13,7 +13,7 @@ const INK = `The ink that was found, cut out of its paper: light and shadows, pr
   ink.`;
 /** @param {number[]} shape */
 const scaled = (shape) => `As the network gets it: scaled to ${shape.join(' × ')} and centered, as the pictures it was trained with. A
-  figure that looks wrong here is misread.`;
+  figure that looks wrong here is easily misread.`;
 /** What is said of the heat map. @param {string} label it is about @param {string} best label of the answer @param {{ min: number, max: number }} saliency */
 const evidenceFor = (label, best, saliency) => html`<b>What speaks for and against “${label}”</b>${label === best ? ', the answer' : ', which is not the answer'}:
   a small square was wiped out, at one spot after the other. ${evidence(saliency)}`;

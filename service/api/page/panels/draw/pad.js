@@ -11,12 +11,12 @@ const KEY_STEP = 8;
 /** @type {Record<string, [number, number]>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** @param {{ source: import('./picture.js').Source, width: number, erases: boolean, parts: Part[],
+/** @param {{ source: import('./picture.js').Source, isExample: boolean, width: number, erases: boolean, parts: Part[],
  *     note: string | null, onStrokes: (strokes: Stroke[], finished: boolean) => void }} props
- *     width: of the pen. parts: figures that were found, to be outlined. note: what stands on empty paper.
+ *     isExample: a pen begins a new figure in its place. width: of the pen. parts: figures that were found, to be outlined. note: what stands on empty paper.
  *     onStrokes: hears every change
  * @typedef {{ x: number, y: number, width: number, height: number }} Part in pixels of the picture */
-export function Pad({ source, width, erases, parts, note, onStrokes }) {
+export function Pad({ source, isExample, width, erases, parts, note, onStrokes }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   /** The stroke under way, and those before it. */
   const drawing = useRef(/** @type {{ before: Stroke[], stroke: Stroke } | null} */ (null));
@@ -26,7 +26,7 @@ export function Pad({ source, width, erases, parts, note, onStrokes }) {
   useLayoutEffect(() => void (canvas.current && compose(canvas.current, source)), [source]);
 
   const begin = (/** @type {Point} */ point) => {
-    const before = source.strokes;
+    const before = isExample && !erases ? [] : source.strokes;
     drawing.current = { before, stroke: { points: [point], width, erases } };
     onStrokes([...before, drawing.current.stroke], false);
   };
@@ -87,7 +87,7 @@ export function Pad({ source, width, erases, parts, note, onStrokes }) {
       <canvas ref=${canvas} tabindex="0" role="img" aria-label="Paper to draw on" aria-describedby="pad-keys"
         onPointerDown=${onPointerDown} onPointerMove=${onPointerMove} onPointerUp=${end} onPointerCancel=${end}
         onKeyDown=${onKeyDown} onBlur=${onBlur}></canvas>
-      <span id="pad-keys" class="keys">With the keyboard: the arrow keys move the pen, the space bar puts it down
+      <span id="pad-keys" class=${pen ? 'keys' : 'keys shown'}>With the keyboard: the arrow keys move the pen, the space bar puts it down
         and lifts it, Escape puts it away.</span>
       ${note && html`<span class="note" role="status">${note}</span>`}
       ${parts.map((part, index) => html`<span key=${index} class="part" style=${{

@@ -38,6 +38,9 @@ export function Panel({ server, model, query, setQuery, panelState }) {
   const [message, setMessage] = useState('');
   /** The file that is being read. */
   const reading = useRef(/** @type {File | null} */ (null));
+  /** The example in whose place the first stroke was drawn: undoing that stroke brings it back. */
+  const replaced = useRef(/** @type {Stroke[] | null} */ (null));
+  const content = useRef(/** @type {HTMLElement | null} */ (null));
   const [pen, setPen] = useState(PENS[1].width);
   const [erases, setErases] = useState(false);
   const split = query.get('split') === '1';
@@ -47,6 +50,7 @@ export function Panel({ server, model, query, setQuery, panelState }) {
 
   const fromAddress = fromQuery(query);
   const deformation = useMemo(() => fromAddress, Object.values(fromAddress));
+  const isExample = useMemo(() => !image && EXAMPLES.some(({ text }) => text === asText(strokes)), [image, strokes]);
   const source = useMemo(() => ({ image, strokes }), [image, strokes]);
   const composed = usePicture(source, deformation);
   const picture = unread ?? composed;
@@ -69,19 +73,32 @@ export function Panel({ server, model, query, setQuery, panelState }) {
   };
   const onStrokes = useCallback((/** @type {Stroke[]} */ next, /** @type {boolean} */ finished) => {
     forgetFile();
+    if (isExample && next.length === 1 && !finished) replaced.current = strokes;
     const text = asText(next);
     // What is answered last is what the link holds, whose points are fewer digits.
     setStrokes(finished ? fromText(text) : next);
-    if (finished) setQuery({ drawing: text }, { push: !image });
-  }, [setQuery, image]);
+    // Another figure is asked about by its answer again.
+    if (finished) setQuery({ drawing: text, ...(!image && next.length <= 1 ? { label: null } : {}) }, { push: !image });
+  }, [setQuery, image, isExample, strokes]);
   const showStrokes = (/** @type {string} */ text) => {
     setImage(null);
     forgetFile();
+    replaced.current = null;
     setStrokes(fromText(text));
   };
   const show = (/** @type {string} */ text) => {
     showStrokes(text);
-    setQuery({ drawing: text }, { push: true });
+    setQuery({ drawing: text, label: null }, { push: true });
+  };
+  const undo = () => {
+    if (strokes.length === 1 && replaced.current) show(asText(replaced.current));
+    else if (strokes.length) onStrokes(strokes.slice(0, -1), true);
+  };
+  const onTargetLabel = (/** @type {string | null} */ label) => {
+    setQuery({ label }, { push: true });
+    if (label === null) return;
+    const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+    content.current?.querySelector('.evidence')?.scrollIntoView({ block: 'nearest', behavior });
   };
   const onFile = useCallback(async (/** @type {File} */ file) => {
     reading.current = file;
@@ -99,8 +116,9 @@ export function Panel({ server, model, query, setQuery, panelState }) {
     }
     setImage(opened.image);
     setUnread(opened.unread);
+    replaced.current = null;
     setStrokes([]);
-    setQuery({ drawing: '' }, { push: true }); // The back button leads to what was drawn before.
+    setQuery({ drawing: '', label: null }, { push: true }); // The back button leads to what was drawn before.
   }, [setQuery, model]);
   const blank = isBlank(source) && !unread;
   const answer = blank ? null : state.answer;
@@ -117,9 +135,9 @@ export function Panel({ server, model, query, setQuery, panelState }) {
   const explanation = useMemo(() => html`<${Explanation} server=${server} model=${model} answer=${answer} targetLabel=${targetLabel} isStale=${isStale} isAwaited=${isAwaited} />`, [server, model, answer, targetLabel, isStale, isAwaited]);
 
   return html`
-    <div class="panel draw">
+    <div class="panel draw" ref=${content}>
       <section class="card input stack" aria-label="Input">
-        <${Pad} source=${source} width=${erases ? ERASER : pen} erases=${erases} parts=${(!blank && result?.parts) || []}
+        <${Pad} source=${source} isExample=${isExample} width=${erases ? ERASER : pen} erases=${erases} parts=${(!blank && result?.parts) || []}
           note=${unread && (state.error?.kind === 'invalid' ? `${unread.name} was not read.` : `This browser cannot show ${unread.name}. It is sent to the server as it is.`)} onStrokes=${onStrokes} />
         ${message && html`<p class="problem" role="alert">${message}</p>`}
         ${image && html`<p class="caption">A picture from a file is not part of the link to this page.</p>`}
@@ -128,15 +146,15 @@ export function Panel({ server, model, query, setQuery, panelState }) {
           ${PENS.map(({ name, width }) => html`<button key=${name} type="button" class="button" title="${name} pen" aria-label="${name} pen"
             aria-pressed=${!erases && pen === width} onClick=${() => { setPen(width); setErases(false); }}><span class="tip" style=${{ '--tip': `${width}px` }}></span></button>`)}
           <button type="button" class="button" aria-pressed=${erases} onClick=${() => setErases(!erases)}>Eraser</button>
-          <button type="button" class="button" disabled=${!strokes.length} onClick=${() => onStrokes(strokes.slice(0, -1), true)}>Undo</button>
-          <button type="button" class="button" disabled=${blank} onClick=${() => show('')}>Clear</button>
+          <button type="button" class="button" aria-disabled=${!strokes.length} onClick=${undo}>Undo</button>
+          <button type="button" class="button" aria-disabled=${blank} onClick=${() => { if (!blank) show(''); }}>Clear</button>
         </div>
       </section>
 
       <section class=${blank || isAwaited || state.answer || state.error ? 'card answer stack' : 'card answer stack roomy'} aria-label="Answer" aria-busy=${state.pending} aria-live="polite">
         ${blank ? html`<p>Draw a figure: the bars follow the pen.</p>`
     : shown && html`<div class=${isAwaited ? 'awaited' : isStale ? 'stale' : ''}><${Predictions} result=${shown} labels=${labels} targetLabel=${targetLabel}
-      onTargetLabel=${(/** @type {string | null} */ label) => setQuery({ label }, { push: true })} /></div>`}
+      onTargetLabel=${onTargetLabel} /></div>`}
         ${shown && !shown.parts && labels.length > 0 && html`<div class=${isAwaited ? 'awaited' : ''}><${CorrectLabel} model=${model} picture=${sent ?? NO_PICTURE} labels=${labels} /></div>`}
         <div class="below"><label class="switch caption"><input type="checkbox" checked=${split}
           onChange=${(/** @type {any} */ event) => setQuery({ split: event.target.checked ? '1' : null })} /> Read several figures one by one</label>

@@ -5,7 +5,8 @@ import { html } from '../../vendor/preact.js';
 
 /** @typedef {{ label: string, score: number }} Prediction */
 /** @typedef {{ predictions: Prediction[], figures?: number, recognized?: boolean, familiarity?: number,
- *     parts?: { x: number, y: number, width: number, height: number, predictions: Prediction[] }[] }} Result */
+ *     parts?: Part[] }} Result
+ * @typedef {{ x: number, y: number, width: number, height: number, predictions: Prediction[], recognized?: boolean, familiarity?: number }} Part */
 
 /** Labels up to this many stand in the model's own order, so that no bar moves. */
 const MAX_IN_ORDER = 12;
@@ -33,7 +34,7 @@ export function Predictions({ result, labels, targetLabel, onTargetLabel }) {
         onChoose=${(/** @type {string} */ label) => onTargetLabel(label === targetLabel ? null : label)} /></div>
       ${labels.length <= MAX_IN_ORDER && result.predictions.length > 1 && html`<p class="caption others" aria-hidden="true">${others.length
     ? `Then ${others.map(({ label, score }) => `${label}: ${percent(score)}`).join(', ')}.` : 'Each of the others: less than 0.1 %.'}</p>`}
-      <p class="caption">${targetLabel === null ? 'Why not another? Choose its label.' : `“What it saw” is about ${targetLabel}.`}</p>
+      <p class="caption">${targetLabel === null ? 'Why not another? Choose its label.' : `“What it saw”, below, is about ${targetLabel}. Choose it again to return to the answer.`}</p>
       ${doubts(result).map((text) => html`<p key=${text} class="doubt">${text}</p>`)}
     </div>`;
 }
@@ -45,8 +46,20 @@ function doubts({ figures, recognized, familiarity, parts }) {
   if (figures !== undefined && figures > 1 && !parts) {
     texts.push(`There seem to be ${figures} figures here, and the network takes them for one. Switch on “Read several figures one by one”.`);
   }
-  if (recognized === false && figures !== 0) {
+  // Several figures are none of the labels together; read one by one, each may well be.
+  if (parts?.length) {
+    const unsure = parts.flatMap((part, index) => (part.recognized === false ? [nameOf(part, index)] : []));
+    if (unsure.length) {
+      texts.push(`Not sure that ${unsure.join(', ')} ${unsure.length > 1 ? 'are' : 'is'} any of its labels: ${unsure.length > 1 ? 'they look' : 'it looks'} unlike what the network was trained with.`);
+    }
+  } else if (recognized === false && figures !== 0) {
     texts.push(`Not sure that this is any of its labels: it looks unlike what the network was trained with${familiarity === undefined ? '' : `, and is one of them with a probability of ${percent(familiarity)}`}. The scores sum to 100 % all the same, whatever is drawn.`);
   }
   return texts;
+}
+
+/** A figure by its number, counted from 1, and how it was read. @param {Part} part @param {number} index */
+function nameOf({ predictions: [first], familiarity }, index) {
+  const details = [first && `read as ${first.label}`, familiarity !== undefined && `one of the labels with a probability of ${percent(familiarity)}`].filter(Boolean);
+  return `figure ${index + 1}${details.length ? ` (${details.join(', ')})` : ''}`;
 }

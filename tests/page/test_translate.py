@@ -95,6 +95,42 @@ def test_the_languages_are_swapped_with_the_translation_as_the_text(page: Page) 
     expect(page.get_by_label("English")).to_have_value("Good morning!")
 
 
+def test_a_text_in_the_other_language_is_offered_the_other_direction_and_stays(page: Page) -> None:
+    page.goto("/#/translate?text=Good+morning!")
+    text = "Ich habe meine Brille zu Hause gelassen."
+    page.get_by_label("English").fill(text)
+    offer = page.get_by_role("button", name="This looks like German. Translate German to English instead?")
+    expect(offer).to_be_visible()
+    assert violations(page) == []
+    offer.click()
+    expect(page.get_by_label("German")).to_have_value(text)
+    expect(page.get_by_label("Translation", exact=True)).to_contain_text("glasses")
+    expect(page.get_by_role("button", name="This looks like")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_label("English")).to_have_value(text)
+    expect(offer).to_be_visible()
+    page.get_by_role("button", name="German to English", exact=True).click()
+    expect(page.get_by_label("German")).to_have_value(text)
+
+
+@pytest.mark.parametrize("text", ["I saw her duck.", "Angela Merkel in Berlin", "Où est la bibliothèque municipale ?"])
+def test_a_text_that_is_not_surely_in_the_other_language_has_no_offer(page: Page, text: str) -> None:
+    with page.expect_response("**/detect") as answered:
+        page.goto(f"/#/translate?text={text}")
+    assert answered.value.ok
+    expect(page.get_by_label("Translation", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="This looks like")).to_have_count(0)
+
+
+def test_a_text_that_is_not_translated_yet_stays_when_the_direction_is_turned(page: Page) -> None:
+    page.goto("/#/translate?text=Good+morning!")
+    expect(page.get_by_label("Translation", exact=True)).to_have_text("Guten Morgen!")
+    page.route("**/v1/translate", lambda route: None)
+    page.get_by_label("English").fill("I sleep.")
+    page.get_by_role("button", name="German to English").click()
+    expect(page.get_by_label("German")).to_have_value("I sleep.")
+
+
 def test_the_search_is_a_tree(page: Page) -> None:
     page.goto("/#/translate?text=The+dog+sleeps.")
     page.locator("summary", has_text="The search as a tree").click()
@@ -124,6 +160,35 @@ def test_the_tree_has_every_alternative_and_shows_the_chosen_one(page: Page, tex
         assert re.sub(r"\W", "", path) in "".join(words)
     alternatives.last.click()
     expect(page.locator(".tree g.compared")).to_have_count(0)
+
+
+def test_a_wide_tree_scrolls_to_the_fork_and_back_for_another_sentence(browser: Browser, url: str) -> None:
+    with window(browser, url, size=SIZES["phone"]) as page:
+        page.goto("/#/translate?text=She plays the piano and he plays chess.")
+        page.locator("summary", has_text="The search as a tree").click()
+        tree = page.get_by_role("region", name="Search tree of sentence 1")
+        expect(tree.locator("g.chosen")).not_to_have_count(0)
+        assert tree.evaluate("(box) => box.scrollLeft") == 0
+        expect(page.locator("main")).to_contain_text("scroll it sideways")
+        alternatives = page.locator(".alternatives li button")
+        expect(alternatives).to_have_count(2)
+        scrolled = 0
+        for alternative in alternatives.all():
+            alternative.click()
+            fork = tree.locator("g.compared:not(.chosen)").first
+            expect(fork).to_be_visible()
+            left, right, x = tree.evaluate(
+                """(box) => [box.getBoundingClientRect().left, box.getBoundingClientRect().right,
+                    box.querySelector('g.compared:not(.chosen) text').getBoundingClientRect().left]"""
+            )
+            assert left <= x < right
+            scrolled = max(scrolled, tree.evaluate("(box) => box.scrollLeft"))
+        assert scrolled > 0
+        tree.evaluate("(box) => { box.scrollLeft = 200; }")
+        page.get_by_label("English").fill("He plays the piano and she plays chess.")
+        expect(page.get_by_label("Translation", exact=True)).to_contain_text("Er spielt")
+        expect(tree.locator("g.chosen text:not(.score)").first).to_have_text("Er")
+        assert tree.evaluate("(box) => box.scrollLeft") == 0
 
 
 def test_a_chosen_alternative_shows_what_its_own_words_attended_to(page: Page) -> None:

@@ -8,7 +8,7 @@ import { three } from '../../components/numbers.js';
 import { Problem } from '../../components/problem.js';
 import { shortened } from '../../components/text.js';
 import { useAnswer } from '../../server/use_answer.js';
-import { html } from '../../vendor/preact.js';
+import { html, useLayoutEffect, useRef } from '../../vendor/preact.js';
 import { END, SIGNS, readable, textOf } from './pieces.js';
 
 const COLUMN = 116;
@@ -34,7 +34,7 @@ export function Beam({ server, body, alternative }) {
     <div class="stack">
       <p class="caption">At each step the ${size || ''} likeliest beginnings go on, each with its next subword. The thick line is the one
         that became the translation. Below each subword stands its score: the logarithm of the probability of all subwords so far (0 is certain, −0.69 is 50 %, −4.6 is 1 %).
-        ${' '}${SIGNS}</p>
+        ${' '}${SIGNS} Where an edge of the tree is shaded, it goes on: scroll it sideways.</p>
       ${isTooLong ? html`<p class="caption">This text is too long for its search to be shown: shorten it to see the tree.</p>` : html`<${Problem} state=${state} />`}
       ${state.slow && html`<p class="waiting" role="status">Searching again, and writing down every step …</p>`}
       ${alternative && state.answer && html`<p class="caption">${last !== undefined ? 'The dashed line is the alternative that you chose.'
@@ -58,10 +58,20 @@ function Tree({ steps, best, other, number }) {
   const classOf = (/** @type {number} */ id) => [chosen.has(id) && 'chosen', compared.has(id) && 'compared'].filter(Boolean).join(' ');
   const width = steps.length * COLUMN + 16;
   const height = Math.max(...steps.map(({ hypotheses }) => hypotheses.length)) * ROW + 16;
+  const scroller = useRef(/** @type {HTMLElement | null} */ (null));
+  // Where the alternative leaves the translation.
+  const fork = [...compared].reverse().find((id) => !chosen.has(id));
+  useLayoutEffect(() => {
+    const box = scroller.current;
+    const drawn = box?.querySelector('svg')?.getBoundingClientRect().width;
+    const x = fork === undefined ? undefined : nodes.get(fork)?.x;
+    // The subword before the fork comes to the left edge.
+    if (box && drawn) box.scrollLeft = x === undefined ? 0 : (x - COLUMN - 8) * drawn / width;
+  }, [steps, fork]);
   const parentOf = (/** @type {Hypothesis} */ hypothesis) => (hypothesis.parent === null ? undefined : nodes.get(hypothesis.parent));
   return html`
     <figure>
-      <div class="table-scroll" tabindex="0" role="region" aria-label="Search tree of sentence ${number}">
+      <div ref=${scroller} class="table-scroll wide-tree" tabindex="0" role="region" aria-label="Search tree of sentence ${number}">
         <svg class="tree" style=${{ width: `${width / 16}rem`, height: `${height / 16}rem` }} viewBox="0 0 ${width} ${height}" role="img"
           aria-label="Search tree; the table below has the same in words">
           ${[...nodes.values()].map(({ x, y, hypothesis }) => {

@@ -12,6 +12,7 @@ import { Alternatives } from './alternatives.js';
 import { Attentions } from './attention.js';
 import { Beam, beamCall } from './beam.js';
 import { exampleOf, examplesOf, languageName } from './languages.js';
+import { OtherDirection, useIsInLanguage } from './other_language.js';
 import { SIGNS, START, readable } from './pieces.js';
 import { TranslatedText } from './translated_text.js';
 
@@ -43,7 +44,10 @@ export function Panel({ server, model, models, query, setQuery }) {
   useEffect(() => setAlternative(null), [result]);
   const isStale = state.pending || state.error !== null;
   const back = models.find((each) => each.details.source === target && each.details.target === source);
-  const swap = () => back && setQuery({ model: back.id, version: null, text: result?.text ?? text }, { push: true });
+  const isInTarget = useIsInLanguage(server, text, back ? target : null);
+  const turn = (/** @type {string} */ next) => back && setQuery({ model: back.id, version: null, text: next }, { push: true });
+  // The translation becomes the text, except where the text is in its language already, or was not translated yet.
+  const swap = () => turn(isInTarget || isStale ? text : result?.text ?? text);
 
   return html`
     <div class="panel translate">
@@ -52,6 +56,7 @@ export function Panel({ server, model, models, query, setQuery }) {
           <textarea value=${text} rows="6" lang=${source} aria-invalid=${state.error?.kind === 'invalid'} aria-describedby="translate-problem"
             onInput=${(/** @type {any} */ event) => setQuery({ text: event.target.value })}></textarea></label>
         <${Problem} state=${state} id="translate-problem" />
+        ${isInTarget && html`<${OtherDirection} source=${source} target=${target} onAccept=${() => turn(text)} />`}
         <div class="buttons examples" role="group" aria-label="Direction and examples">
           <button type="button" class="button" disabled=${!back} onClick=${swap}
             title=${back ? '' : `No model of this server translates from ${languageName(target)} to ${languageName(source)}`}><${Icon} name="swap" />

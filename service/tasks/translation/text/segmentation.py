@@ -16,7 +16,7 @@ from service.tasks.translation.text.inline_codes import add_inline_codes
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds, find_quote_folds
-from service.tasks.translation.text.quoted_words import QuotedWords
+from service.tasks.translation.text.quoted_words import add_quoted_words
 from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.scripts import merge_scripts
 from service.tasks.translation.text.segmented_text import SegmentedText, SourceUnit
@@ -78,10 +78,11 @@ def segment(
         markup = add_short_texts(text, markup, language, is_html=is_html)
     if inline_tags and rare_words and guard:
         markup = add_accelerators(text, markup, guard.is_known)
+    if rare_words and rare_words.names:
+        markup = add_quoted_words(text, markup, rare_words.languages)
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords) | (find_quote_folds(text, language, subwords) if rare_words else {})
-    languages = rare_words.languages if rare_words else None
-    names = QuotedWords(rare_words.names, *rare_words.languages) if rare_words and rare_words.names else None
+    languages, names = (rare_words.languages, rare_words.names) if rare_words else (None, None)
     spans = find_spans(text, markup, unknown, folds, languages=languages, names=names, line_breaks=not is_html)
     protected = ProtectedSpans(spans)
     encoder = UnitEncoder(

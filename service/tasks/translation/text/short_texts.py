@@ -77,18 +77,18 @@ def add_short_texts(text: str, markup: Sequence[Span], language: str, *, is_html
     """
     spans = [Span(*match.span(), SpanKind.FORMAT_SPECIFIER) for match in _CODE_TAG.finditer(text)] if is_html else []
     spans += [Span(*match.span(), SpanKind.STRUCTURE) for match in _STYLE.finditer(text)]
-    markup = _merged(text, markup, spans)
+    markup = merge_spans(text, markup, spans)
     masked = _masked(text, markup)
     cuts = [
         Span(begin, end, SpanKind.STRUCTURE)
         for start, stop in _lines(text, markup, is_html=is_html)
         for begin, end in _cuts(masked[start:stop], start, language)
     ]
-    return _merged(text, markup, cuts)
+    return merge_spans(text, markup, cuts)
 
 
-def _merged(text: str, markup: Sequence[Span], spans: Iterable[Span]) -> list[Span]:
-    """The spans of both in reading order, without those that are within markup."""
+def merge_spans(text: str, markup: Sequence[Span], spans: Iterable[Span]) -> list[Span]:
+    """The markup and the spans in reading order, without those spans that are not between markup."""
     remaining = in_reading_order(spans)
     if not remaining:
         return list(markup)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-
 import pytest
 
-from service.tasks.translation.subwords import Subwords
-from service.tasks.translation.text.names import NameFinder
-from service.tasks.translation.text.quoted_words import QuotedWords
-
-MODELS = Path(__file__).resolve().parents[5] / "models"
-
-
-@cache
-def finder(source: str, target: str) -> QuotedWords:
-    (bundle,) = (MODELS / "translate-en-de").iterdir()
-    return QuotedWords(NameFinder(source, target, Subwords.read(bundle / "pieces.model")), source, target)
+from service.tasks.translation.text.html import find_markup
+from service.tasks.translation.text.quoted_words import add_quoted_words
 
 
 def copied(text: str, source: str = "en", target: str = "de") -> list[tuple[str, str]]:
-    return [(text[one.start : one.end], one.translation) for one in finder(source, target).find(text, 0, len(text))]
+    return [(text[one.start : one.end], one.name) for one in add_quoted_words(text, [], (source, target))]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +24,11 @@ def copied(text: str, source: str = "en", target: str = "de") -> list[tuple[str,
         ('Do not write "etc." here.', [('"etc."', "„etc.“")]),
         ('She cried "help!" and ran.', [('"help!"', "„help!“")]),
         ('"Love", "hate" and "fear" are words.', [('"Love"', "„Love“"), ('"hate"', "„hate“"), ('"fear"', "„fear“")]),
-        ('In Nuremberg they say "yes".', [("Nuremberg", "Nürnberg"), ('"yes"', "„yes“")]),
+        ('I use "Windows 10" at home.', [('"Windows 10"', "„Windows 10“")]),
+        ('Press "Ctrl+C", then "R&D".', [('"Ctrl+C"', "„Ctrl+C“"), ('"R&D"', "„R&D“")]),
+        ('I like "Mr. Robot" best.', [('"Mr. Robot"', "„Mr. Robot“")]),
+        ('What does "e.g." mean?', [('"e.g."', "„e.g.“")]),
+        ('He read "The Lord of the Rings" twice.', [('"The Lord of the Rings"', "„The Lord of the Rings“")]),
     ],
 )
 def test_words_in_a_sentence_are_copied(text: str, expected: list[tuple[str, str]]) -> None:
@@ -56,6 +48,9 @@ def test_words_in_a_sentence_are_copied(text: str, expected: list[tuple[str, str
         'she said "do come to our house" and left.',
         "the boys' room and the girls' room",
         "rock 'n' roll",
+        'the value "%s" or "{name}" or "49.99" is wrong',
+        "the name {user['name']} is here",
+        'he shouted "stop the car at once" and ran.',
         'a screen of 5" or 6" is too small',
         'the "window is open',
     ],
@@ -76,6 +71,7 @@ def test_a_target_language_without_known_quotation_marks_keeps_those_of_the_sour
     assert copied("Press «OK» to continue.", "en", "fr") == [("«OK»", "«OK»")]
 
 
-def test_only_the_part_that_is_asked_for_is_searched() -> None:
-    text = 'Press "OK" or "Cancel" now.'
-    assert [text[one.start : one.end] for one in finder("en", "de").find(text, 11, len(text))] == ['"Cancel"']
+def test_what_overlaps_markup_is_left() -> None:
+    text = 'Press <b title="OK now">"Save"</b> or "a <i>b</i>" here.'
+    spans = add_quoted_words(text, find_markup(text), ("en", "de"))
+    assert [one.name for one in spans if one.name not in "bi"] == ["„Save“"]

@@ -108,7 +108,11 @@ def test_another_figure_is_explained_by_its_own_answer_again(page: Page) -> None
     expect(page).to_have_url(re.compile("label=9"))
     page.get_by_role("button", name="Clear").click()
     expect(page).not_to_have_url(re.compile("label="))
+
+
+def test_a_figure_in_place_of_an_example_is_explained_by_its_own_answer(page: Page) -> None:
     page.goto("/#/draw?label=9")
+    heat_map = page.locator(".strip figure").last
     expect(heat_map).to_contain_text("for and against “9”, which is not the answer")
     draw(page, (0.3, 0.25), (0.68, 0.25), (0.55, 0.5), (0.45, 0.8))  # in place of the example
     expect(heat_map).to_contain_text("for and against “7”, the answer")

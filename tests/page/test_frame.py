@@ -104,6 +104,18 @@ def test_the_last_answer_says_where_its_time_went(page: Page) -> None:
         expect(page.get_by_role("tooltip")).to_contain_text(stage)
 
 
+def test_the_time_at_the_top_is_of_an_answer_of_the_panel_that_is_shown(page: Page) -> None:
+    time = page.locator(".latency button")
+    open_panel(page, "#/draw")
+    expect(page.locator(".network .unit-labels")).to_be_visible()  # The weights came after the answer.
+    expect(page.get_by_role("tooltip", include_hidden=True)).to_contain_text("v1/classify, as the browser saw it")
+    page.goto("/#/teach")
+    expect(page.locator(".teach")).to_be_visible()
+    expect(time).to_have_count(0)
+    page.goto("/#/tag")
+    expect(page.get_by_role("tooltip", include_hidden=True)).to_contain_text("v1/tag")
+
+
 def test_the_size_for_a_projector_is_remembered(page: Page) -> None:
     open_panel(page)
     root = page.locator("html")

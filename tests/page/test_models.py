@@ -54,7 +54,7 @@ def test_a_model_is_chosen_and_the_back_button_returns(page: Page) -> None:
 
 def test_the_results_of_a_model_are_in_words(page: Page) -> None:
     page.goto("/#/models?model=digits")
-    expect(page.locator(".choices").get_by_role("button", name="digits")).to_contain_text("accuracy 99.6 %")
+    expect(page.locator(".choices").get_by_role("button", name="digits")).to_contain_text("accuracy 99.6 % (test)")
     card = page.get_by_role("region", name="Model digits")
     expect(card).to_contain_text("recognized as one of its labels 98.5 %")
     card.get_by_text("Results on one more data set").click()
@@ -72,6 +72,24 @@ def test_the_results_of_a_model_are_in_words(page: Page) -> None:
             [metric["name"] for metric in model["metrics"]],
         )
         assert not unknown, (model["id"], unknown)
+
+
+def test_the_figure_of_a_list_is_of_a_test_set_where_there_is_one_and_names_its_split(page: Page) -> None:
+    listing = page.request.get("/v1/models").json()
+    model = next(each for each in listing["data"] if each["id"] == "translate-de-en")
+    figures = {
+        metric["data"].split(", ")[1]: metric["value"]
+        for metric in reversed(model["metrics"])
+        if metric["name"] == "BLEU"
+    }
+    page.goto("/#/models?model=translate-de-en")
+    entry = page.locator(".choices").get_by_role("button", name="translate-de-en")
+    expect(entry).to_contain_text(f"BLEU {figures['test']:.1f} % (test)")
+    expect(page.locator(".model-card .figures dt").first).to_contain_text("test, 2,000 sentences")
+    model["metrics"] = [metric for metric in model["metrics"] if ", test" not in metric["data"]]
+    page.route("**/v1/models", lambda route: route.fulfill(json=listing))
+    page.reload()
+    expect(entry).to_contain_text(f"BLEU {figures['dev']:.1f} % (dev)")
 
 
 def test_of_a_model_without_a_panel_it_says_where_it_can_be_tried(page: Page) -> None:

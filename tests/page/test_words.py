@@ -168,6 +168,26 @@ def test_the_map_has_every_word(page: Page, method: str, dimensions: int) -> Non
         assert (after == before) is (dimensions == 2), "only three dimensions turn"
 
 
+@pytest.mark.parametrize("dimensions", [2, 3])
+def test_the_answer_and_what_was_asked_have_labels_on_the_map(page: Page, dimensions: int) -> None:
+    page.add_init_script(
+        """(() => {
+          const { fillText } = CanvasRenderingContext2D.prototype;
+          window.labels = {};
+          CanvasRenderingContext2D.prototype.fillText = function (text, ...rest) {
+            window.labels[text] = this.fillStyle;
+            return fillText.call(this, text, ...rest);
+          };
+        })()"""
+    )
+    page.goto(f"/#/words?q=king - man + woman&dimensions={dimensions}&around=900")
+    expect(page.get_by_role("img", name=f"in {dimensions} dimensions")).to_be_visible()
+    for word in ("queen", "king", "man", "woman"):
+        wait_until(page, f"() => window.labels.{word}")
+    labels = page.evaluate("() => window.labels")
+    assert [word for word, color in labels.items() if color == labels["queen"]] == ["queen"]
+
+
 def test_words_stand_on_an_axis(page: Page) -> None:
     page.goto("/#/words?q=cat")
     page.get_by_text("An axis between two words").click()

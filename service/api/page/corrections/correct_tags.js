@@ -60,8 +60,8 @@ export function CorrectTags({ model, text, result, chosen, onChoose }) {
         onChange=${(/** @type {any} */ event) => split(event.target.checked)} /> Another name begins with “${textOf(chosen, chosen + 1)}”</label>`}
       <p class="caption">${changed.length ? `Changed: ${changed.join(', ')}.` : 'Nothing is changed yet.'}</p>
       <div class="buttons">
-        <button type="button" class="button main" onClick=${save}>Save these tags</button>
-        <button type="button" class="button" disabled=${!changed.length} onClick=${() => setTags(answered)}>As answered</button></div>
+        <button type="button" class="button main" disabled=${!changed.length} onClick=${save}>Save these tags</button>
+        <button type="button" class="button" disabled=${!changed.length} onClick=${() => setTags(answered)}>Undo my changes</button></div>
     <//>`;
 }
 

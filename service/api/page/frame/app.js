@@ -49,8 +49,9 @@ export function App({ server }) {
     if (modelsOf(each).length || idle.some(({ task }) => !each.task || task === each.task)) seen.current.add(each.id);
   }
   const entries = PANELS.filter(({ id }) => !listing.answer || seen.current.has(id));
+  // A first visit shows the first panel of the rail, and where its model does not serve, why.
   const entry = PANELS.find(({ id }) => id === address.panel)
-    ?? (address.panel ? undefined : entries.find((each) => modelsOf(each).length) ?? PANELS.find(({ needsModels }) => needsModels === false));
+    ?? (address.panel ? undefined : entries.find(({ task }) => task) ?? PANELS.find(({ needsModels }) => needsModels === false));
   const served = entry ? modelsOf(entry) : [];
   const wanted = entry?.task ? address.query.get('model') ?? shown.current.get(entry.id) : undefined;
   const isMissing = wanted !== undefined && !models.some(({ id }) => id === wanted);
@@ -77,7 +78,7 @@ export function App({ server }) {
   return html`
     <div class="frame">
       <${Rail} entries=${entries} current=${entry?.id} />
-      <${TopBar} title=${entry?.label ?? 'Lectern'} models=${served} model=${entry?.hasMenu === false ? null : model} onModel=${onModel} health=${health}
+      <${TopBar} title=${entry?.label ?? 'Lectern'} panel=${model ? entry?.id : ''} models=${served} model=${entry?.hasMenu === false ? null : model} onModel=${onModel} health=${health}
         server=${server} projector=${projector} onProjector=${setProjector} />
       <main id="main" tabindex="-1" data-panel=${entry?.id}>
         ${health === 'unreachable' && html`<p class="notice" role="alert">The server cannot be reached. What you entered stays

@@ -1,4 +1,4 @@
-/** The top: panel, model, state of the server, time of the last answer, size.
+/** The top: panel, model, time of the panel's last answer, state of the server, size.
  *
  * @typedef {import('../server/types.js').Model} Model
  * @typedef {import('../server/types.js').Answer} Answer
@@ -10,16 +10,16 @@ import { html, useLayoutEffect, useState } from '../vendor/preact.js';
 /** What the server's stages do. @type {Record<string, string>} */
 const STAGES = { queue: 'waiting for its turn', preprocess: 'preparing the input', infer: 'running the network', postprocess: 'writing the answer' };
 
-/** @param {{ title: string, models: Model[], model: Model | null, onModel: (model: Model) => void,
+/** @param {{ title: string, panel: string, models: Model[], model: Model | null, onModel: (model: Model) => void,
  *     health: import('./health.js').Health, server: import('../server/client.js').Server,
  *     projector: boolean, onProjector: (on: boolean) => void }} props */
-export function TopBar({ title, models, model, onModel, health, server, projector, onProjector }) {
+export function TopBar({ title, panel, models, model, onModel, health, server, projector, onProjector }) {
   return html`
     <header class="top">
       <h1>${title}</h1>
       ${model && html`<${ModelMenu} models=${models} model=${model} onModel=${onModel} />`}
       <span class="spring"></span>
-      <${Latency} server=${server} />
+      <${Latency} key=${panel} server=${server} />
       <span class="status health" role="status">
         <span class="dot" data-state=${health}></span>${health}
       </span>
@@ -41,11 +41,11 @@ function ModelMenu({ models, model, onModel }) {
       </select></label>`;
 }
 
-/** @param {{ server: import('../server/client.js').Server }} props */
+/** Only answers of models have stages: the list of models or a file of weights has none. @param {{ server: import('../server/client.js').Server }} props */
 function Latency({ server }) {
   const [answer, setAnswer] = useState(/** @type {Answer | null} */ (null));
   // Before the next frame: the first answer may come sooner.
-  useLayoutEffect(() => server.listen((event) => void (event.type === 'answer' && !event.quiet && setAnswer(event.answer))), [server]);
+  useLayoutEffect(() => server.listen((event) => void (event.type === 'answer' && !event.quiet && event.answer.stages.length > 0 && setAnswer(event.answer))), [server]);
   if (!answer) return html`<span class="latency"></span>`;
   return html`
     <span class="latency">

@@ -2,7 +2,7 @@
 import { three } from '../../components/numbers.js';
 import { PANELS } from '../../panels.js';
 import { html } from '../../vendor/preact.js';
-import { amount, explained, labelOf, meaningOf } from './metric_terms.js';
+import { amount, explained, headline, labelOf, meaningOf } from './metric_terms.js';
 
 /** @typedef {import('../../server/types.js').Model} Model @typedef {import('../../server/types.js').Metric} Metric */
 
@@ -44,7 +44,8 @@ const calibrationOf = (temperature) => (temperature === 1 ? 'none: its percentag
 function Figures({ metrics }) {
   // What follows a semicolon is how it was counted, such as the signature of BLEU.
   const nameOf = (/** @type {Metric} */ { data }) => data.split(';')[0];
-  const sets = [...new Set(metrics.map(nameOf))];
+  const first = headline(metrics);
+  const sets = [...new Set([...(first ? [first] : []), ...metrics].map(nameOf))];
   const terms = explained(metrics);
   const rows = (/** @type {string[]} */ shown) => html`
     <dl class="figures">${shown.map((data) => html`

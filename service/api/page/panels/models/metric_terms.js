@@ -55,8 +55,18 @@ export function amount({ name, value, unit }) {
   return `${Number.isInteger(value) ? value.toLocaleString('en') : three(value)}${unit ? ` ${unit}` : ''}`;
 }
 
-/** The metric that stands for a model in a list: one that is comparable, not a count. @param {Metric[]} metrics @returns {Metric | undefined} */
-export const headline = (metrics) => metrics.find(({ name, unit }) => unit === '%' || termOf(name)?.isShare) ?? metrics[0];
+/** The metric that stands for a model in a list: one that is comparable, not a count, and of those of its name and data set the
+ * first of the test split. @param {Metric[]} metrics @returns {Metric | undefined} */
+export function headline(metrics) {
+  const first = metrics.find(({ name, unit }) => unit === '%' || termOf(name)?.isShare) ?? metrics[0];
+  return metrics.find((each) => each.name === first.name && setOf(each) === setOf(first) && splitOf(each) === 'test') ?? first;
+}
+
+/** The name of a data set, without its split. @param {Metric} metric */
+const setOf = ({ data }) => data.split(',')[0];
+
+/** The split of the data that a metric was measured on; empty: its bundle does not say. @param {Metric} metric */
+export const splitOf = ({ data }) => ['test', 'dev', 'held-out'].find((split) => new RegExp(`(^|[ ,])${split}([ ,;]|$)`).test(data)) ?? '';
 
 /** The different names of metrics that have a meaning, each as it is labeled. @param {Metric[]} metrics
  * @returns {{ label: string, meaning: string }[]} */

@@ -8,7 +8,7 @@ import { Card } from './card.js';
 import { Evaluation, evaluationCall } from './evaluation.js';
 import { Graphs, graphCall } from './graph.js';
 import { Live, inWords } from './live.js';
-import { amount, headline, labelOf } from './metric_terms.js';
+import { amount, headline, labelOf, splitOf } from './metric_terms.js';
 import { ModelVersions, NotServing } from './repository.js';
 import { useLive } from './use_live.js';
 import { indexCall, useRepository } from './use_repository.js';
@@ -20,7 +20,8 @@ await loadStyles(new URL('models.css', import.meta.url).href);
 /** Its task, version, and how good it is. @param {Model} model */
 const inShort = ({ task, version, metrics }) => {
   const metric = headline(metrics);
-  return `${task}, version ${version}${metric ? ` · ${labelOf(metric)} ${amount(metric)}` : ''}`;
+  const split = metric && splitOf(metric);
+  return `${task}, version ${version}${metric ? ` · ${labelOf(metric)} ${amount(metric)}${split ? ` (${split})` : ''}` : ''}`;
 };
 
 /** @param {Omit<import('../../panels.js').PanelProps, 'model'> & { model: Model | null }} props */

@@ -51,7 +51,7 @@ function ModelCorrections({ model, corrections, allowsModelControl, onRemove, on
           <button type="button" class="button" onClick=${() => setAsking(false)}>Cancel</button>`
     : html`<button type="button" class="button" onClick=${() => setAsking(true)}>Delete all</button>`}
       </div>
-      <div><p class="label">To train on it, beside the file, in the folder of Lectern's sources:</p>
+      <div><p class="label">To train on it, move the download into the folder of Lectern's sources and run there:</p>
         <pre class="code" tabindex="0" aria-label="Commands"><code>${download.steps.join('\n')}</code></pre>
         <p class="caption">Where only the package is installed, with its extra <code>train</code>, write
           ${' '}<code>lectern-train ${download.family} train …</code> for <code>make train-${download.family} ARGS="…"</code>.</p></div>
@@ -71,7 +71,7 @@ function ModelCorrections({ model, corrections, allowsModelControl, onRemove, on
 /** A model of these alone knows little else. @type {Record<string, string>} */
 const ADVICE = {
   'image-classification': 'A model of a few pictures reads little else: put them into the folders of what the model was trained on, or add --init RUN to go on from a run of the same labels.',
-  'token-classification': 'A model of a few sentences knows little else: append them to a file that the model was trained on.',
+  'token-classification': 'A model of a few sentences knows little else: append them to a copy of the file that the model was trained on, and name the copy with --train. That file is the one that its training named; a published set is in ~/.cache/lectern on the computer that trained it.',
   translation: 'A model of a few pairs knows little else: to add them to a corpus, name it with --train or --data, and this file with --extra.',
 };
 

@@ -1,6 +1,8 @@
-/** A map of words that turns in three dimensions: labels never overlap, there are fewer of them instead.
+/** A map of words that turns in three dimensions: labels never overlap, there are fewer of them instead, and the answer and what
+ * was asked have theirs first.
  *
- * @typedef {{ word: string, at: number[], isAsked: boolean, isComposed: boolean }} Point at: two or three coordinates
+ * @typedef {{ word: string, at: number[], isAsked: boolean, isAnswer: boolean, isComposed: boolean }} Point
+ *     at: two or three coordinates. isAsked: a person entered it. isAnswer: it is the nearest word to what was asked
  */
 import { shortened } from '../../components/text.js';
 import { html, useEffect, useRef, useState } from '../../vendor/preact.js';
@@ -82,7 +84,7 @@ export function WordMap({ points, dimensions, label, onChoose }) {
   }}></canvas>`;
 }
 
-/** @typedef {{ word: string, x: number, y: number, depth: number, isAsked: boolean, isComposed: boolean, label: Box | null }} Projected
+/** @typedef {{ word: string, x: number, y: number, depth: number, isAsked: boolean, isAnswer: boolean, isComposed: boolean, label: Box | null }} Projected
  * @typedef {{ left: number, top: number, right: number, bottom: number }} Box */
 
 /** @param {HTMLCanvasElement} canvas @param {Point[]} points @param {number} dimensions
@@ -100,10 +102,11 @@ function draw(canvas, points, dimensions, turn, hovered) {
   context.textBaseline = 'middle';
   const projected = project(points, dimensions, turn, width, height).sort((a, b) => a.depth - b.depth);
   for (const point of projected) {
-    context.globalAlpha = point.isAsked ? 1 : 0.35 + 0.65 * (1 - (point.depth + 1) / 2 * 0.8);
-    context.fillStyle = color(point.isAsked ? '--c1' : '--accent');
+    const isMarked = point.isAnswer || point.isAsked;
+    context.globalAlpha = isMarked ? 1 : 0.35 + 0.65 * (1 - (point.depth + 1) / 2 * 0.8);
+    context.fillStyle = color(point.isAnswer ? '--good' : point.isAsked ? '--c1' : '--accent');
     context.beginPath();
-    context.arc(point.x, point.y, (point.isAsked ? 5 : 3.5) * (rem / 16), 0, 2 * Math.PI);
+    context.arc(point.x, point.y, (isMarked ? 5 : 3.5) * (rem / 16), 0, 2 * Math.PI);
     context.fill();
   }
   context.globalAlpha = 1;
@@ -116,20 +119,23 @@ function draw(canvas, points, dimensions, turn, hovered) {
     const wide = context.measureText(text).width;
     const [side, half] = [8 * (rem / 16), 0.6 * rem];
     const lefts = [point.x + side, point.x - side - wide].filter((left) => left > 2 && left + wide < width - 2);
-    const boxes = lefts.map((left) => ({ left: left - 2, right: left + wide + 2, top: point.y - half, bottom: point.y + half }));
+    // Beside its dot, or else, of words that must have a label, above or below.
+    const heights = (rank(point) ? [0, -2 * half, 2 * half] : [0]).map((shift) => point.y + shift);
+    const boxes = heights.flatMap((y) => lefts.map((left) => ({ left: left - 2, right: left + wide + 2, top: y - half, bottom: y + half })));
     const box = boxes.find((each) => !taken.some((other) => overlaps(each, other)));
     if (!box) continue;
     taken.push(box);
     point.label = box;
-    context.fillStyle = color(point.word === hovered ? '--accent' : '--ink');
-    context.fillText(text, box.left + 2, point.y);
-    if (point.isComposed) underline(context, box.left + 2, box.right - 2, point.y + 0.55 * rem, rem / 8);
+    const y = (box.top + box.bottom) / 2;
+    context.fillStyle = color(point.word === hovered ? '--accent' : point.isAnswer ? '--good' : '--ink');
+    context.fillText(text, box.left + 2, y);
+    if (point.isComposed) underline(context, box.left + 2, box.right - 2, y + 0.55 * rem, rem / 8);
   }
   return projected;
 
   /** @param {Projected} point */
   function rank(point) {
-    return point.word === hovered ? 2 : point.isAsked ? 1 : 0;
+    return point.word === hovered ? 3 : point.isAnswer ? 2 : point.isAsked ? 1 : 0;
   }
 }
 
@@ -153,19 +159,19 @@ function project(points, dimensions, turn, width, height) {
   const [halfWidth, halfHeight] = [width / 2 - 2 * MARGIN, height / 2 - MARGIN];
   if (dimensions === 2) {
     const [x, y] = [halfWidth / extent(0), halfHeight / extent(1)];
-    return points.map(({ word, isAsked, isComposed }, index) => ({
-      word, isAsked, isComposed, depth: 0, label: null, x: width / 2 + centered[index][0] * x, y: height / 2 - centered[index][1] * y,
+    return points.map(({ word, isAsked, isAnswer, isComposed }, index) => ({
+      word, isAsked, isAnswer, isComposed, depth: 0, label: null, x: width / 2 + centered[index][0] * x, y: height / 2 - centered[index][1] * y,
     }));
   }
   const radius = Math.max(1e-9, ...centered.map((at) => Math.hypot(...at)));
   const scale = Math.min(halfWidth, height / 2 - 12);
   const [sy, cy, sp, cp] = [Math.sin(turn.yaw), Math.cos(turn.yaw), Math.sin(turn.pitch), Math.cos(turn.pitch)];
-  return points.map(({ word, isAsked, isComposed }, index) => {
+  return points.map(({ word, isAsked, isAnswer, isComposed }, index) => {
     const [x, y, z] = centered[index].map((value) => value / radius);
     const [x1, z1] = [cy * x + sy * z, cy * z - sy * x];
     const [y1, z2] = [cp * y - sp * z1, cp * z1 + sp * y];
     const size = (scale * EYE) / (EYE + z2);
-    return { word, isAsked, isComposed, depth: -z2, label: null, x: width / 2 + x1 * size, y: height / 2 - y1 * size };
+    return { word, isAsked, isAnswer, isComposed, depth: -z2, label: null, x: width / 2 + x1 * size, y: height / 2 - y1 * size };
   });
 }
 

@@ -37,9 +37,9 @@ const dimensionsOf = (query) => (query.get('dimensions') === '2' ? 2 : 3);
 /** @param {URLSearchParams} query */
 const isTsne = (query) => query.get('map') === 'tsne';
 
-/** @param {import('../../panels.js').PanelProps & { asked: string[], nearest: string[], onChoose: (word: string) => void }} props
- *     asked: the words of the question, in the vocabulary. nearest: to their sum */
-export function MapCard({ server, model, query, setQuery, asked, nearest, onChoose }) {
+/** @param {import('../../panels.js').PanelProps & { asked: string[], nearest: string[], best: string | null, onChoose: (word: string) => void }} props
+ *     asked: the words of the question, in the vocabulary. nearest: to their sum. best: the answer to the question, if it has one */
+export function MapCard({ server, model, query, setQuery, asked, nearest, best, onChoose }) {
   const dimensions = dimensionsOf(query);
   const method = isTsne(query) ? 'tsne' : 'pca';
   const around = aroundOf(query);
@@ -62,12 +62,12 @@ export function MapCard({ server, model, query, setQuery, asked, nearest, onChoo
     if (method === 'tsne') {
       const at = tsne.points;
       const composed = embedding.answer ? composedOf(embedding.answer) : new Set();
-      return at ? known.map((word, index) => ({ word, at: [...at.slice(index * dimensions, (index + 1) * dimensions)], isAsked: chosen.has(word), isComposed: composed.has(word) })) : [];
+      return at ? known.map((word, index) => ({ word, at: [...at.slice(index * dimensions, (index + 1) * dimensions)], isAsked: chosen.has(word), isAnswer: word === best, isComposed: composed.has(word) })) : [];
     }
     return (projected ?? []).filter((/** @type {any} */ each) => Number.isFinite(each.x)).map((/** @type {any} */ each) => ({
-      word: each.word, at: [each.x, each.y, ...(drawn === 3 ? [each.z ?? 0] : [])], isAsked: chosen.has(each.word), isComposed: Boolean(each.composed),
+      word: each.word, at: [each.x, each.y, ...(drawn === 3 ? [each.z ?? 0] : [])], isAsked: chosen.has(each.word), isAnswer: each.word === best, isComposed: Boolean(each.composed),
     }));
-  }, [method, tsne.points, projected, [...chosen].join(' ')]);
+  }, [method, tsne.points, projected, [...chosen].join(' '), best]);
   const unknown = method === 'pca' ? (projected ?? []).filter((/** @type {any} */ each) => !Number.isFinite(each.x)).map((/** @type {any} */ each) => each.word)
     : vectors ? words.filter((word) => !vectors.has(word)) : [];
   const explained = projection.answer?.data.explained_variance?.reduce((/** @type {number} */ a, /** @type {number} */ b) => a + b, 0);

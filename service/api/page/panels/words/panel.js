@@ -84,7 +84,7 @@ export function Panel(props) {
         ${state.slow && html`<p class="waiting" role="status">${model.id} is searching …</p>`}
       </section>
 
-      <${MapCard} ...${props} asked=${asked} nearest=${nearest} onChoose=${search} />
+      <${MapCard} ...${props} asked=${asked} nearest=${nearest} best=${question.kind === 'several' ? null : nearest[0] ?? null} onChoose=${search} />
 
       <div class="wide folds">
         <${Fold} name="words/why" title="Why" open>

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from starlette.types import Scope
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
@@ -32,7 +31,6 @@ class RepeatedCycle:
     """A request that repeats the head of the one before, and its answer by `respond`: a `Cycle` without ASGI's part.
 
     Args:
-        scope: the head of the request; it has its whole body.
         transport: of the connection.
         default_headers: those of every answer of the server.
         on_response: called when the answer is written.
@@ -41,21 +39,19 @@ class RepeatedCycle:
 
     __slots__ = (
         "default_headers", "disconnected", "keep_alive", "on_response", "response_complete", "response_started",
-        "scope", "transport",
+        "transport",
     )  # fmt: skip
 
     more_body = False
 
     def __init__(
         self,
-        scope: Scope,
         transport: asyncio.Transport,
         default_headers: Headers,
         on_response: Callable[[], None],
         *,
         keep_alive: bool,
     ) -> None:
-        self.scope = scope
         self.transport = transport
         self.default_headers = default_headers
         self.on_response = on_response

@@ -107,7 +107,6 @@ class HttpConnection(Connection):
         self.scope = cast(Any, scope)
         self.expect_100_continue = False
         repeated = RepeatedCycle(
-            scope,
             self.transport,
             self.server_state.default_headers,
             self.on_response_complete,

@@ -99,11 +99,11 @@ def write_json(array: NDArray[Any], spec: TensorSpec) -> Any:
 
 def check_finite(array: NDArray[Any], name: str) -> None:
     """Raise ModelFailure if an output holds NaN or infinity, which no answer has."""
-    if array.dtype.kind != "f":
+    if array.dtype.kind != "f" or not array.size:
         return
     values = array.ravel()
-    # Of few values the sum of squares takes a third of the time; it is finite only if all are, and may overflow.
-    if not math.isfinite(values.dot(values)) and not np.isfinite(values).all():
+    # To numpy NaN is above and below all others. Of few values this takes two thirds of the time of `isfinite` and `all`.
+    if not (math.isfinite(values[values.argmax()]) and math.isfinite(values[values.argmin()])):
         raise ModelFailure(f"the model's output {name!r} holds NaN or infinity")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,7 +13,7 @@ from service.api.errors import ErrorShape
 from service.api.io import add_model_headers, media_type, read_body, while_connected
 from service.api.json_limits import UNCHECKED_BYTES, JsonLimits, bytes_of, check_json
 from service.api.open_inference.requests import JSON_LENGTH_HEADER, read_inference
-from service.api.open_inference.responses import compress, is_worth_compressing, write_response
+from service.api.open_inference.responses import compress, write_response
 from service.api.open_inference.schemas import InferRequest, InferResponse
 from service.api.operation import (
     INFERENCE_STATUSES_WITHOUT_422,
@@ -58,8 +57,7 @@ async def infer(request: Request) -> Response:
 
     def write(outputs: Tensors) -> Response:
         response = write_response(inference, outputs, served)
-        if is_worth_compressing(response):
-            compress(response, request.headers)
+        compress(response, request.scope)
         return response
 
     def finish(outputs: Tensors) -> Response | Tensors:
@@ -83,8 +81,7 @@ def infer_inline(call: InlineCall) -> bool:
 
     def write(outputs: Tensors) -> Response:
         response = write_response(inference, outputs, served)
-        if is_worth_compressing(response):
-            compress(response, Headers(scope=call.scope))
+        compress(response, call.scope)
         return add_model_headers(response, served)
 
     return served.start_inference(inference.tensors, call.timings, inference.timeout, write, call)

@@ -12,6 +12,7 @@ import orjson
 from numpy.typing import NDArray
 from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.types import Scope
 
 from service.api.io import WrittenResponse
 from service.api.negotiation import all_members
@@ -83,14 +84,11 @@ def answered_outputs(
         yield output, spec, array
 
 
-def is_worth_compressing(response: Response) -> bool:
-    """Whether the body is long enough to benefit."""
-    return len(response.body) >= _MIN_COMPRESSED_BYTES
-
-
-def compress(response: Response, headers: Headers) -> None:
-    """Compress the body if the request's headers accept gzip or deflate."""
-    encoding = _preferred(headers)
+def compress(response: Response, scope: Scope) -> None:
+    """Compress the body if it is long enough to benefit and the request's headers accept gzip or deflate."""
+    if len(response.body) < _MIN_COMPRESSED_BYTES:
+        return
+    encoding = _preferred(Headers(scope=scope))
     if encoding is None:
         return
     body = bytes(response.body)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import numpy as np
 import pytest
 
-from service.api.open_inference.codec import check_shape, read_binary, read_json, write_binary, write_json
+from service.api.open_inference.codec import check_finite, check_shape, read_binary, read_json, write_binary, write_json
 from service.bundle.manifest import Datatype, TensorSpec
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, ModelFailure
 
 FIXED = [datatype for datatype in Datatype if datatype is not Datatype.BYTES]
 
@@ -104,3 +107,16 @@ def test_accepted_shapes(shape: tuple[int, ...]) -> None:
 def test_refused_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(InvalidRequest, match=r"^f: is \[.*\], the model takes \[-1, 2\] \(-1 = any size\)$"):
         check_shape(shape, spec("FP32", -1, 2), "f")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_not_finite_is_seen_among_the_largest(dtype: type[np.floating[Any]], value: float) -> None:
+    array = np.full((4, 100), np.finfo(dtype).max, dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # One would be a line of the log for each answer.
+        check_finite(array, "scores")
+        check_finite(array[:0], "scores")
+        array[2, 7] = value
+        with pytest.raises(ModelFailure, match="scores"):
+            check_finite(array, "scores")

@@ -102,7 +102,7 @@ def check_finite(array: NDArray[Any], name: str) -> None:
     if array.dtype.kind != "f" or not array.size:
         return
     values = array.ravel()
-    # To numpy NaN is above and below all others. Of few values this takes two thirds of the time of `isfinite` and `all`.
+    # To numpy NaN is above and below all. Of few values this takes two thirds of the time of `isfinite` and `all`.
     if not (math.isfinite(values[values.argmax()]) and math.isfinite(values[values.argmin()])):
         raise ModelFailure(f"the model's output {name!r} holds NaN or infinity")
 

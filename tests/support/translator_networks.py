@@ -26,6 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "backward": {"bidirectional": False, "encoder_hidden": 20, "encoder_layers": 3, "tied": "target"},
     "sutskever": {"attention": "none", "bidirectional": False, "decoder_layers": 2, "encoder_layers": 2},
     "residual": {"encoder_layers": 3, "decoder_layers": 3, "residual": True},
+    "residual encoder": {"encoder_layers": 2, "decoder_layers": 2, "encoder_residual": True},
     "residual norms": {
         "encoder_layers": 2,
         "decoder_layers": 3,

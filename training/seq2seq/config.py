@@ -133,6 +133,10 @@ class NetworkConfig:
         default=False,
         metadata=doc("add the input of every layer but the first to its output (He et al. 2016, Wu et al. 2016)"),
     )
+    encoder_residual: bool = field(
+        default=False,
+        metadata=doc("the same in the encoder alone; with --init it may get layers that the earlier network lacks"),
+    )
     embedding_dropout: float = field(default=0.1, metadata=doc("variational dropout of the embeddings"))
     dropout: float = field(default=0.2, metadata=doc("variational dropout between layers and before the output"))
     piece_dropout: float = field(default=0.0, metadata=doc("dropout of whole embeddings (Sennrich and Zhang)"))
@@ -170,6 +174,12 @@ class TranslatorConfig:
             key="copies",
         ),
     )
+    compounds: float = field(
+        default=0.0,
+        metadata=doc(
+            "share of the pairs to which a second one is joined in an epoch, by and, but or a semicolon: long sentences"
+        ),
+    )
     rare_words: float = field(
         default=0.0,
         metadata=doc(
@@ -195,7 +205,7 @@ class TranslatorConfig:
         default=0.0,
         metadata=doc(
             "weight alpha of R-Drop (Wu et al. 2021): each pair is read twice with other dropout, and the predictions "
-            "are drawn together; a step takes twice as long"
+            "are drawn together; a step takes two and a half times as long"
         ),
     )
     moving_average: float = field(
@@ -241,7 +251,7 @@ class TranslatorConfig:
             ("embedding_dropout", network.embedding_dropout), ("dropout", network.dropout),
             ("piece_dropout", network.piece_dropout), ("warm_up", self.warm_up),
             ("label_smoothing", self.label_smoothing), ("sampling", self.subwords.sampling),
-            ("fragments", self.fragments), ("placeholders", self.placeholders),
+            ("fragments", self.fragments), ("compounds", self.compounds), ("placeholders", self.placeholders),
             ("moving_average", self.moving_average),
         ):  # fmt: skip
             if not 0 <= share < 1:

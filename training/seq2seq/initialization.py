@@ -148,13 +148,15 @@ def load_initial(init: str, network: Seq2Seq, data: ParallelData, config: Transl
         raise ConfigError(
             f"--init {init}: that {kind} translates {' to '.join(initial.languages)}, not these languages"
         )
-    changed = differences(*(_architecture(one) for one in (initial.config, config)))
+    changed = differences(*(_architecture(one, config) for one in (initial.config, config)))
     if changed:
         raise ConfigError(
             f"--init {init}: that {kind} has another network; leave out the settings of the network "
             f"({'; '.join(changed)})"
         )
-    network.load_state_dict({name: _with_added_rows(name, initial.weights, network) for name in initial.weights})
+    network.encoder.clear_layers_from(initial.config.network.encoder_layers)
+    weights = {name: _with_added_rows(name, initial.weights, network) for name in initial.weights}
+    network.load_state_dict(network.state_dict() | weights)
     if initial.data_sha256 is None:
         return bool(config.data.data) and initial.config.data == config.data
     return initial.data_sha256 == data.sha256()[:16]
@@ -168,9 +170,18 @@ def _with_added_rows(name: str, weights: Mapping[str, Tensor], network: Seq2Seq)
     return values
 
 
-def _architecture(config: TranslatorConfig) -> dict[str, Any]:
-    """The settings that decide what the weights mean: all of the network but its dropout."""
-    return {name: value for name, value in to_dict(config.network).items() if "dropout" not in name}
+def _architecture(config: TranslatorConfig, new: TranslatorConfig) -> dict[str, Any]:
+    """The settings that decide what the weights mean: all of the network but its dropout.
+
+    The encoder of the new network may be deeper, as layers between residual connections can start as ones that add
+    nothing.
+    """
+    values = {name: value for name, value in to_dict(config.network).items() if "dropout" not in name}
+    if new.network.encoder_residual and config.network.encoder_layers <= new.network.encoder_layers:
+        # Connections from layer to layer make no difference to a single one.
+        values["encoder_residual"] |= config.network.encoder_layers == 1
+        values["encoder_layers"] = new.network.encoder_layers
+    return values
 
 
 def _open_run(path: Path) -> Run:

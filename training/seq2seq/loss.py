@@ -1,4 +1,4 @@
-"""Cross-entropy with label smoothing, computed together with its gradient."""
+"""Cross-entropy with label smoothing, and the consistency of R-Drop, computed together with their gradients."""
 
 from typing import Any
 
@@ -43,8 +43,53 @@ def _chunk_loss(scores_RV: Tensor, targets_R1: Tensor, smoothing: float, gradien
     return loss
 
 
+class _Consistency(torch.autograd.Function):
+    """Sum over N tokens; the gradient is computed in the forward pass, in the type of the scores."""
+
+    @staticmethod
+    def forward(ctx: Any, scores_2NV: Tensor) -> Tensor:
+        gradient_2NV = torch.empty_like(scores_2NV)
+        first_NV, second_NV = scores_2NV.chunk(2)
+        first_gradient_NV, second_gradient_NV = gradient_2NV.chunk(2)
+        rows = _CHUNK if scores_2NV.device.type == "cpu" else len(first_NV)
+        loss = torch.zeros((), device=scores_2NV.device)
+        for start in range(0, len(first_NV), rows):
+            chunk = slice(start, start + rows)
+            loss += _chunk_divergence(
+                first_NV[chunk], second_NV[chunk], first_gradient_NV[chunk], second_gradient_NV[chunk]
+            )
+        ctx.save_for_backward(gradient_2NV)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor]:
+        (gradient_2NV,) = ctx.saved_tensors
+        return (gradient_2NV * outputs[0].to(gradient_2NV.dtype),)
+
+
+def _chunk_divergence(
+    first_RV: Tensor, second_RV: Tensor, first_gradient_RV: Tensor, second_gradient_RV: Tensor
+) -> Tensor:
+    """The divergences of R tokens; their gradients are written to the last two arguments.
+
+    With p and q the predictions and d = log p - log q, the loss is (p - q) d / 2; its gradient by the scores of p is
+    (p (d - p d) + p - q) / 2, where p d is summed over the vocabulary.
+    """
+    logarithms = [scores.float().log_softmax(1) for scores in (first_RV, second_RV)]
+    p, q = (values.exp() for values in logarithms)
+    d = logarithms[0].sub_(logarithms[1])
+    p_minus_q = p - q
+    loss = (p_minus_q * d).sum() / 2
+    p_d, q_d = ((values * d).sum(1, keepdim=True) for values in (p, q))
+    first_gradient_RV.copy_(p.mul_(d - p_d).add_(p_minus_q).div_(2))
+    second_gradient_RV.copy_(q.mul_(q_d - d).sub_(p_minus_q).div_(2))
+    return loss
+
+
 def consistency_loss(scores_2NV: Tensor) -> Tensor:
     """R-Drop: the Kullback-Leibler divergences, both ways, between two predictions of N tokens (Wu et al. 2021, eq. 2).
+
+    Can be differentiated once, by the scores.
 
     Args:
         scores_2NV: scores of all tokens in the first reading, then of all in the second.
@@ -52,8 +97,8 @@ def consistency_loss(scores_2NV: Tensor) -> Tensor:
     Returns:
         The mean of both divergences, summed over the tokens.
     """
-    first_NV, second_NV = scores_2NV.float().log_softmax(1).chunk(2)
-    return ((first_NV.exp() - second_NV.exp()) * (first_NV - second_NV)).sum() / 2
+    loss: Tensor = _Consistency.apply(scores_2NV)  # type: ignore[no-untyped-call]
+    return loss
 
 
 def smoothed_cross_entropy(scores_NV: Tensor, targets_N: Tensor, smoothing: float) -> Tensor:

@@ -133,7 +133,9 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
         translator.rare_words = files_from_main(
             run.path, lambda: _rare_words(config, run, data, translator.source, phrases)
         )
-    augmentation = Augmentation(pairs, config, translator.source, translator.target, phrases, translator.rare_words)
+    augmentation = Augmentation(
+        pairs, config, translator.source, translator.target, phrases, (data.source, data.target), translator.rare_words
+    )
     while state.epoch < config.epochs and not _patience_is_over(state, config):
         wall, cpu = time.monotonic(), time.process_time()
         seed_everything(config.seed, "epoch", state.epoch)

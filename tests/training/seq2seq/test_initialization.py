@@ -16,6 +16,7 @@ from service.decoding import SearchSettings
 from service.runtime.stepper import HYPOTHESES, JOBS, Job
 from service.tasks.tensors import object_array
 from service.tasks.translation import TranslationPredictor
+from service.tasks.translation.subwords import BEGIN
 from tests.support import sentence_pairs
 from tests.support.classifier_bundles import write_classifier
 from tests.support.predictors import open_predictor
@@ -30,7 +31,7 @@ from training.seq2seq.export.bundle import WEIGHTS, export
 from training.seq2seq.export.dequantize import load_graph_weights
 from training.seq2seq.export.graph import FILES, build_graphs
 from training.seq2seq.export.quantize import Weights
-from training.seq2seq.initialization import initial_config, read_initial
+from training.seq2seq.initialization import initial_config, load_initial, read_initial
 from training.seq2seq.network.model import Seq2Seq
 from training.seq2seq.search import search
 from training.seq2seq.train import train
@@ -150,10 +151,31 @@ def test_options_take_the_settings_of_a_bundle(bundle: Path) -> None:
     assert config.epochs == 2
 
 
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_added_encoder_layers_change_nothing_before_they_learn(cell: str, bidirectional: bool, tmp_path: Path) -> None:
+    shallow = settings(cell=cell, bidirectional=bidirectional)
+    run = trained(tmp_path / "first", shallow)
+    deep = settings(cell=cell, bidirectional=bidirectional, init=str(run.path), encoder_layers=3, encoder_residual=True)
+    before, data = load_translator(run), sentence_pairs.data(150)
+    network = Seq2Seq(deep, before.source.size, before.target.size).eval()
+    assert load_initial(deep.init, network, data, deep)
+    source = torch.tensor([before.encode("the big house")])
+    lengths, target = torch.tensor([source.shape[1]]), torch.tensor([[BEGIN, 5, 6]])
+    assert torch.equal(network(source, lengths, target), before.network.eval()(source, lengths, target))
+    network(source, lengths, target).sum().backward()
+    for layer in (*network.encoder.backwards, *network.encoder.forwards):
+        gradient = layer.weights.weight_ih_l0.grad
+        assert gradient is not None
+        assert gradient.abs().max() > 0
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"hidden": 32}, "that bundle has another network; .*hidden was 64, is 32"),
+        ({"encoder_layers": 2}, "that bundle has another network; .*encoder_layers was 1, is 2"),
+        ({"residual": True, "encoder_layers": 2}, "that bundle has another network; .*residual was False, is True"),
         ({"attention": "dot"}, "that bundle has another network; .*attention was general, is dot"),
         ({"joint": False, "tied": "none"}, "has no (source|target).model to go on with"),
     ],

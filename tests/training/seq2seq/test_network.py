@@ -30,6 +30,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"attention": "additive", "cell": "gru"},
     {"attention": "none", "bidirectional": False, "encoder_layers": 2, "decoder_layers": 2},
     {"attention": "none", "cell": "gru"},
+    {"encoder_layers": 3, "decoder_layers": 2, "encoder_residual": True},
     {"tied": "none", "joint": False},
     {"tied": "target", "joint": False, "bidirectional": False},
 ]
@@ -222,7 +223,7 @@ def test_presets_make_networks(preset: str) -> None:
 
 
 def test_the_consistency_loss_is_the_mean_divergence_of_both_readings() -> None:
-    scores = torch.randn(10, 7, requires_grad=True)
+    scores = torch.randn(300, 7, requires_grad=True)  # several chunks
     first, second = scores.log_softmax(1).chunk(2)
     expected = F.kl_div(first, second, log_target=True, reduction="sum") / 2
     expected = expected + F.kl_div(second, first, log_target=True, reduction="sum") / 2

@@ -243,7 +243,7 @@ def test_short_epochs_take_every_pair_once_in_turn(run: Run) -> None:
     config = settings(epoch_share=0.3)
     train(replace(config, epochs=1), sentence_pairs.data(150), run, CPU)
     translator = load_translator(run)
-    augmentation = Augmentation(pairs, config, translator.source, translator.target, {})
+    augmentation = Augmentation(pairs, config, translator.source, translator.target, {}, ("en", "de"))
     seen = [tuple(pair.source) for epoch in range(10) for pair in augmentation.epoch_pairs(epoch)]
     assert Counter(seen) == Counter(tuple(translator.encode(pair.source)) for pair in pairs * 3)
     assert [len(augmentation.epoch_pairs(epoch)) for epoch in (0, 3)] == [36, 36]

@@ -10,6 +10,7 @@ from service.tasks.translation.text import RareWords
 from training.common.errors import ConfigError
 from training.common.seed import derive_seed
 from training.seq2seq.config import TranslatorConfig
+from training.seq2seq.data.augment_compounds import CompoundAugmenter
 from training.seq2seq.data.augment_fragments import FragmentAugmenter
 from training.seq2seq.data.augment_placeholders import PlaceholderAugmenter
 from training.seq2seq.data.batches import EncodedPair
@@ -27,10 +28,11 @@ class Augmentation:
         source: vocabulary of the source language.
         target: vocabulary of the target language.
         phrases: extracted from the pairs, with their counts; empty if no setting needs them.
+        languages: source and target language.
         rare_words: finds the rare words of the source language; None if the run has no typed placeholders.
 
     Raises:
-        ConfigError: the vocabulary has the placeholder already.
+        ConfigError: the vocabulary has the placeholder already, or compounds are not known in the languages.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Augmentation:
         source: Subwords,
         target: Subwords,
         phrases: Mapping[Pair, int],
+        languages: tuple[str, str],
         rare_words: RareWords | None = None,
     ) -> None:
         self._pairs, self._config = pairs, config
@@ -50,6 +53,7 @@ class Augmentation:
                 "--placeholders puts U+FFFC where a word is copied, but the vocabulary was learned from pairs that "
                 "have it: take it out of them, or train without --placeholders"
             )
+        self._compounds = CompoundAugmenter(pairs, languages) if config.compounds else None
         self._fragments = FragmentAugmenter(pairs) if config.fragments else None
         self._placeholders = (
             PlaceholderAugmenter(pairs, phrases, source.placeholder("name")) if config.placeholders else None
@@ -68,7 +72,8 @@ class Augmentation:
         pairs = [self._pairs[index] for index in chosen]
         augmented: dict[int, Pair] = {}
         for augmenter, share, name in (
-            (self._rare_words, config.rare_words, "rare words"), (self._fragments, config.fragments, "fragments"),
+            (self._rare_words, config.rare_words, "rare words"), (self._compounds, config.compounds, "compounds"),
+            (self._fragments, config.fragments, "fragments"),
             (self._placeholders, config.placeholders, "copies"),
         ):  # fmt: skip
             sampled = augmenter.sample(pairs, share, self._generator(name, epoch)) if augmenter else {}

@@ -10,14 +10,20 @@ _MIN_SENTENCE_STARTS = 20
 """Sentences that must begin with a word before a translator is taken to know it with a capital."""
 
 
-def lowercase_words(sentences: Iterable[str]) -> set[str]:
-    """Words, in lower case, that are mostly written in lower case where they are not a sentence's first word."""
-    counts: Counter[str] = Counter()
+def lowercase_words(sentences: Iterable[str], share: float = 0.5) -> set[str]:
+    """Words, in lower case, that are mostly written in lower case where they are not a sentence's first word.
+
+    Args:
+        sentences: the sentences to count in.
+        share: the share of its occurrences that must be in lower case, above it.
+    """
+    counts, lowercase = Counter[str](), Counter[str]()
     for sentence in sentences:
         for word in sentence.split()[1:]:
             word = word.strip(",;:.!?")
-            counts[word.lower()] += 1 if word[:1].isupper() else -1
-    return {word for word, count in counts.items() if count < 0}
+            counts[word.lower()] += 1
+            lowercase[word.lower()] += not word[:1].isupper()
+    return {word for word, count in counts.items() if lowercase[word] > share * count}
 
 
 def learn_truecaser(sentences: Sequence[str], max_words: int = 20_000) -> Truecaser:

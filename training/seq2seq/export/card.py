@@ -134,6 +134,7 @@ def _augmentation(config: TranslatorConfig) -> str:
         f"* {share:.0%} {text}\n"
         for share, text in (
             (config.fragments, "of the sentences, in each epoch, without their final punctuation, like headings."),
+            (config.compounds, "of the pairs, at most, joined with a second one by and, but or a semicolon."),
             (
                 config.phrases,
                 "as many words and phrases as pairs added, extracted by word alignment (Koehn et al. 2003).",
@@ -183,6 +184,7 @@ def _network(config: TranslatorConfig, translator: Translator) -> str:
         f"encoder of {network.encoder_layers} {cell} layer{_s(network.encoder_layers)} of {network.encoder_hidden} units {directions}",
         f"decoder of {network.decoder_layers} {cell} layer{_s(network.decoder_layers)} of {network.hidden} units",
         *(["residual connections between the layers"] if network.residual else []),
+        *(["residual connections in the encoder"] if network.encoder_residual and not network.residual else []),
         _ATTENTION[network.attention] + (" with input feeding" if network.input_feeding else ""),
         f"{weights / 1e6:.2f} M weights",
     ]

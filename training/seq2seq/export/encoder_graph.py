@@ -23,12 +23,14 @@ def add_encoder(graph: QuantizedGraph, network: Seq2Seq) -> None:
     last_states = ""
     for number, backward in enumerate(encoder.backwards):
         directions = [*([encoder.forwards[number]] if encoder.forwards else []), backward]
+        last_below = last_states
         states, last_states = _layer(graph, directions, outputs, f"encoder_{number}")
         states = graph.add("Transpose", states, out=f"encoder_{number}_SNDH", perm=[0, 2, 1, 3])
         below = outputs
         outputs = graph.add("Reshape", states, graph.sizes(0, 0, -1), out=f"layer_{number + 1}")
         if encoder.residual and number:
             outputs = graph.add("Add", outputs, below, out=f"layer_{number + 1}_sum")
+            last_states = graph.add("Add", last_states, last_below, out=f"encoder_{number}_last_sum")
         if encoder.norms:
             outputs = graph.norm(encoder.norms[number], outputs, out=f"encoder_{number}_norm")
     last = graph.add("Transpose", last_states, out="last_NDH", perm=[1, 0, 2])
@@ -70,7 +72,7 @@ def _layer(graph: QuantizedGraph, directions: list[nn.Module], inputs: str, name
 def _initial_state(graph: QuantizedGraph, network: Seq2Seq, last: str) -> None:
     """The decoder's initial state: tanh of a linear layer of the encoder's last states, padded with zeros."""
     matrix = graph.add_weights("bridge", network.bridge.weight)
-    linear = graph.product(last, matrix, network.bridge.bias, bounded=True, out="bridge_linear")
+    linear = graph.product(last, matrix, network.bridge.bias, bounded=not network.encoder.residual, out="bridge_linear")
     bridged = graph.add("Tanh", linear, out="bridged")
     decoder = network.decoder
     with_c = decoder.attention is None  # see `Seq2Seq._bridge_sizes`

@@ -39,12 +39,14 @@ def add_step(graph: QuantizedGraph, network: Seq2Seq) -> None:
         inputs.append(states.pop())
     next_states, context, outputs = [], "", ""
     residual = network.config.residual
-    bounded = not decoder.norms and not residual  # then outputs of layers, and means of them, are between -1 and 1
+    bounded = not decoder.norms and not residual  # then outputs of layers are between -1 and 1
+    context_bounded = bounded and not network.encoder.residual  # and so are means of them
     for number, (layer, state) in enumerate(zip(decoder.layers, states, strict=True)):
         assert isinstance(layer, Recurrent)
         if number:
             inputs = [outputs, context] if context and number == decoder.attention_layer + 1 else [outputs]
-        outputs, next_state = _cell(graph, layer, inputs, state, f"decoder_{number}", bounded=bounded and number > 0)
+        inputs_bounded = number > 0 and (context_bounded if len(inputs) > 1 else bounded)
+        outputs, next_state = _cell(graph, layer, inputs, state, f"decoder_{number}", bounded=inputs_bounded)
         next_states.append(next_state)
         if residual and number:
             outputs = graph.add("Add", outputs, inputs[0], out=f"decoder_{number}_sum")
@@ -54,7 +56,9 @@ def add_step(graph: QuantizedGraph, network: Seq2Seq) -> None:
             context = _attention(graph, decoder.attention, outputs, network.encoder.width, bounded=bounded)
     inputs_of_readout = graph.add("Concat", outputs, context, out="readout_inputs", axis=1) if context else outputs
     matrix = graph.add_weights("readout_matrix", decoder.readout.weight)
-    linear = graph.product(inputs_of_readout, matrix, decoder.readout.bias, bounded=bounded, out="readout_linear")
+    linear = graph.product(
+        inputs_of_readout, matrix, decoder.readout.bias, bounded=context_bounded, out="readout_linear"
+    )
     readout = graph.add("Tanh", linear, out="readout")
     if network.config.input_feeding:
         next_states.append(readout)

@@ -37,7 +37,7 @@ class Encoder(nn.Module):
         super().__init__()
         hidden = config.encoder_hidden
         self.width = hidden * (2 if config.bidirectional else 1)
-        self.dropout, self.residual = config.dropout, config.residual
+        self.dropout, self.residual = config.dropout, config.residual or config.encoder_residual
         sizes = [config.embedding] + [self.width] * (config.encoder_layers - 1)
         self.backwards = nn.ModuleList(Recurrent(config.cell, size, hidden) for size in sizes)
         self.forwards = nn.ModuleList(
@@ -45,14 +45,23 @@ class Encoder(nn.Module):
         )
         self.norms = nn.ModuleList(nn.LayerNorm(self.width) for _ in (sizes if config.layer_norm else []))
 
+    def clear_layers_from(self, first: int) -> None:
+        """Make the layers from this one on give zeros, so that residual connections pass by them until they learn."""
+        for layer in [*self.backwards[first:], *self.forwards[first:]]:
+            assert isinstance(layer, Recurrent)
+            layer.clear()
+
     def forward(self, inputs_BSE: Tensor, lengths_B: Tensor) -> tuple[Tensor, Tensor]:
-        """The outputs of the top layer [B, S, D], and its last ones in each direction [B, D], forward first."""
+        """The outputs of the top layer [B, S, D], and its last ones in each direction [B, D], forward first.
+
+        Both have the outputs of the layers below added where the connections are residual.
+        """
         positions = torch.arange(inputs_BSE.shape[1], device=inputs_BSE.device).unsqueeze(0)
         reverse_BS = torch.where(positions < lengths_B.unsqueeze(1), lengths_B.unsqueeze(1) - 1 - positions, positions)
         last_B11 = (lengths_B - 1).view(-1, 1, 1)
         outputs, final = inputs_BSE, inputs_BSE
         for number, backward in enumerate(self.backwards):
-            below = outputs
+            below, final_below = outputs, final
             if number:
                 outputs = variational_dropout(outputs, self.dropout, self.training)
             reversed_outputs = backward(_reordered(outputs, reverse_BS))
@@ -62,7 +71,7 @@ class Encoder(nn.Module):
                 parts, ends = [forward_outputs, *parts], [_at(forward_outputs, last_B11), *ends]
             outputs, final = torch.cat(parts, dim=2), torch.cat(ends, dim=1)
             if self.residual and number:
-                outputs = outputs + below
+                outputs, final = outputs + below, final + final_below
             if self.norms:
                 outputs = self.norms[number](outputs)
         return outputs, final

@@ -28,6 +28,13 @@ class Recurrent(nn.Module):
         """Size Z of the state."""
         return self.hidden * (2 if self.cell == "lstm" else 1)
 
+    def clear(self) -> None:
+        """Make the layer give zeros, whatever it reads, until it is trained: its candidate values become 0."""
+        with torch.no_grad():
+            for weights in self.weights.parameters():
+                # The third part in PyTorch's order, i, f, g, o of an LSTM and r, z, n of a GRU.
+                weights[2 * self.hidden : 3 * self.hidden] = 0
+
     def forward(self, inputs_BTX: Tensor, state_BZ: Tensor | None = None) -> Tensor:
         """The outputs [B, T, H] of whole sequences; the initial state is `state_BZ`, or zeros."""
         initial = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -124,9 +124,10 @@ class EmbeddingsRequest(WordsRequest):
         sums: list[WeightedSum | None] = []
         vectors: dict[str, NDArray[np.float32] | None] = {}
         for text, word, tokens, field in zip(texts, whole_texts, tokenized, fields, strict=True):
-            counts = Counter([word] if word in known else tokens)
+            words = [word] if word in known or _is_composed_whole(lookup, text, tokens, known) else tokens
+            counts = Counter(words)
             composed = _take_composed(lookup, counts, known, vectors)
-            self._tokens += 1 if word in known else len(tokens)
+            self._tokens += len(words)
             if not counts and composed is None:
                 if self._strict:
                     raise InvalidRequest(_describe_unknown_text(lookup, text, tokens), field)
@@ -191,6 +192,28 @@ def _known_words(lookup: Lookup, texts: Iterable[Sequence[str]]) -> dict[str, in
     words = list(distinct)
     rows = lookup.vocabulary.find(words).tolist()
     return {word: row for word, row in zip(words, rows, strict=True) if row >= 0}
+
+
+def _is_composed_whole(lookup: Lookup, text: str, tokens: Sequence[str], known: Mapping[str, int]) -> bool:
+    """Whether a text is one unknown word, such as "x86-64", though the tokenizer takes it apart.
+
+    /v1/neighbors composes it whole, and it has the same vector here.
+
+    Args:
+        lookup: composes it.
+        text: the text.
+        tokens: the text, tokenized.
+        known: rows of the words of the vocabulary.
+    """
+    word = text.strip()
+    return (
+        lookup.composes
+        and len(text) <= _MAX_WORD_LENGTH
+        and word[:1].isalnum()
+        and word[-1:].isalnum()
+        and not any(map(str.isspace, word))
+        and not any(token in known for token in tokens)
+    )
 
 
 def _take_composed(

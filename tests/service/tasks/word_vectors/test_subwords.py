@@ -40,6 +40,12 @@ def composed(word: str) -> NDArray[np.float32]:
     return mean / np.linalg.norm(mean)
 
 
+def summed(*unknown: str) -> NDArray[np.float32]:
+    """The unit vector of a text of unknown words."""
+    total: NDArray[np.float32] = np.sum([composed(word) for word in unknown], axis=0)
+    return total / np.linalg.norm(total)
+
+
 def row(word: str) -> NDArray[np.float32]:
     vector: NDArray[np.float32] = unit_vectors()[WORDS.index(word)]
     return vector
@@ -140,6 +146,22 @@ def test_embeddings(words: WordVectorsPredictor) -> None:
     assert "lectern" not in words.answer({"input": "king"}, "/v1/embeddings")
     with pytest.raises(InvalidRequest, match=r"input\[0\].*not in the vocabulary"):
         words.answer({"input": [ungrammed()], "strict": True}, "/v1/embeddings")
+
+
+def test_an_unknown_word_has_the_same_vector_as_in_neighbors_though_the_tokenizer_splits_it(
+    words: WordVectorsPredictor,
+) -> None:
+    texts = ["king-sized", "King kings2", "kings-2 prin"]
+    answer = words.answer({"input": texts}, "/v1/embeddings")
+    vectors = np.array([entry["embedding"] for entry in answer["data"]])
+    whole = words.answer({"input": "kinga7queenb"}, "/v1/embeddings")
+    assert whole["data"][0]["embedding"] == close(composed("kinga7queenb").tolist())  # type: ignore[arg-type]
+    assert whole["usage"]["prompt_tokens"] == 1
+    # A known part, white space and outer punctuation mean that it is a text.
+    assert answer["usage"]["prompt_tokens"] > len(texts)
+    assert vectors[2].tolist() == close(summed("kings", "prin").tolist())  # type: ignore[arg-type]
+    outer = words.answer({"input": "kings7prin!"}, "/v1/embeddings")
+    assert outer["data"][0]["embedding"] == close(summed("kings", "prin").tolist())  # type: ignore[arg-type]
 
 
 def test_protocol_tensors_tell_composed_words(words: WordVectorsPredictor) -> None:

@@ -45,6 +45,14 @@ class DataConfig:
             "translate writes; pairs that share a side with dev or test are left out"
         ),
     )
+    in_domain: str = field(
+        default="",
+        metadata=doc(
+            "further training pairs, as --extra, of the domain that the translator is for, each of them several times "
+            "(mixed fine-tuning, Chu et al. 2017)"
+        ),
+    )
+    oversampling: int = field(default=3, metadata=doc("how many times each of the --in-domain pairs is taken"))
     dev: str = field(
         default="", metadata=doc("dev pairs, by which epochs are compared; without them some of --train are held out")
     )
@@ -238,7 +246,8 @@ class TranslatorConfig:
         for name, value in (
             ("epochs", self.epochs), ("batch_tokens", self.batch_tokens), ("embedding", network.embedding),
             ("hidden", network.hidden), ("encoder_hidden", network.encoder_hidden), ("average", self.average),
-            ("held_out", self.data.held_out), ("max_length", self.data.max_length),
+            ("oversampling", self.data.oversampling), ("held_out", self.data.held_out),
+            ("max_length", self.data.max_length),
         ):  # fmt: skip
             if value < 1:
                 raise ConfigError(f"{name} is {value}; it must be at least 1")

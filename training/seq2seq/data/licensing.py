@@ -76,7 +76,7 @@ def public_config(config: TranslatorConfig) -> dict[str, Any]:
 
 def _public(config: TranslatorConfig) -> dict[str, Any]:
     settings = to_dict(config) | {"init": initial_name(config.init)}
-    for split in ("train", "extra", "dev", "test"):
+    for split in ("train", "extra", "in_domain", "dev", "test"):
         files = settings["data"][split]
         settings["data"][split] = ",".join(Path(part.strip()).name for part in files.split(",")) if files else ""
     return settings

@@ -40,24 +40,29 @@ def load_data(config: DataConfig) -> ParallelData:
     """
     data = _main_data(config)
     if config.extra:
-        data = _with_extra(data, config)
+        data = _with_further(data, config, config.extra, copies=1)
+    if config.in_domain:
+        data = _with_further(data, config, config.in_domain, copies=config.oversampling)
     return _with_test(data, config) if config.test and not config.dev else data
 
 
-def _with_extra(data: ParallelData, config: DataConfig) -> ParallelData:
+def _with_further(data: ParallelData, config: DataConfig, further: str, *, copies: int) -> ParallelData:
     """The data with further training pairs; of those that share a side with a held-out pair none is taken."""
     location = replace(config, source=data.source, target=data.target, swap=False)
-    pairs, notes = _read_and_clean(config.extra, location, train=True)
+    pairs, notes = _read_and_clean(further, location, train=True)
     held_out = [pair for split, held in data.splits.items() if split != "train" for pair in held]
     folded = [{fold(pair[side]) for pair in held_out} for side in range(2)]
     kept = [pair for pair in pairs if not any(fold(text) in side for text, side in zip(pair, folded, strict=True))]
-    name, left_out = name_of(config.extra), len(pairs) - len(kept)
-    note = f"{name}: {len(kept):,} further training pairs; {left_out:,} left out that share a side with dev or test"
+    name, left_out = name_of(further), len(pairs) - len(kept)
+    times = f", each {copies} times" if copies > 1 else ""
+    note = (
+        f"{name}: {len(kept):,} further training pairs{times}; {left_out:,} left out that share a side with dev or test"
+    )
     return replace(
         data,
         name=f"{data.name} and {name}",
-        splits={**data.splits, "train": [*data.splits["train"], *kept]},
-        attribution="; ".join(filter(None, (data.attribution, _index_attribution(config.extra)))),
+        splits={**data.splits, "train": [*data.splits["train"], *(kept * copies)]},
+        attribution="; ".join(filter(None, (data.attribution, _index_attribution(further)))),
         notes=(*data.notes, *notes, note),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from service.tasks.translation.text.format_specifiers import FORMAT_SPECIFIER, may_have_format_specifiers
 from service.tasks.translation.text.short_texts import CLAUSE_WORDS, merge_spans
@@ -26,6 +27,11 @@ _DOUBLE = '"\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a'
 _QUOTED = re.compile(
     rf"(?<![^\s(/>\u2013\u2014-])(?:[{_DOUBLE}](?P<double>{_WORDS})(?P<mark>[.!?]?)[{_DOUBLE}]"
     rf"|['\u2018\u201a](?=\w\w)(?P<single>{_WORDS})['\u2018\u2019])(?![\w\[\]{{}}=])"
+)
+_SINGLE = "'\u2018\u2019\u201a"
+_WHOLE_QUOTATION = re.compile(
+    rf"\s*(?:(?P<double>[{_DOUBLE}])(?=[^{_DOUBLE}]*{_LETTER})[^{_DOUBLE}]+(?P<double_end>[{_DOUBLE}])"
+    rf"|(?P<single>[{_SINGLE}])(?=\w)[^{_SINGLE}{_DOUBLE}]+(?P<single_end>[{_SINGLE}]))(?P<mark>[.!?\u2026]*)\s*"
 )
 _QUOTE = re.compile(rf"[{_DOUBLE}'\u2018\u201a]")
 _SPECIFIER = re.compile(FORMAT_SPECIFIER)
@@ -54,6 +60,34 @@ def add_quoted_words(text: str, markup: Sequence[Span], languages: tuple[str, st
         specifiers = [match.span() for match in _SPECIFIER.finditer(text)]
         quoted = [span for span in quoted if not _is_within(span, specifiers)]
     return merge_spans(text, markup, quoted)
+
+
+class WholeQuotation(NamedTuple):
+    """A text that is one quotation: `"Save"`."""
+
+    opening: Span
+    closing: Span
+    marks: tuple[str, str]
+    """The quotation marks of the translation."""
+
+
+def find_whole_quotation(text: str, target: str) -> WholeQuotation | None:
+    """The quotation marks around a whole text, if it has no others; they are no part of what is translated.
+
+    Args:
+        text: any text.
+        target: language of the translation.
+    """
+    match = _WHOLE_QUOTATION.fullmatch(text)
+    if not match:
+        return None
+    kind = "double" if match["double"] else "single"
+    first, last = match.start(kind), match.start(f"{kind}_end")
+    return WholeQuotation(
+        Span(first, first + 1, SpanKind.STRUCTURE),
+        Span(last, last + 1, SpanKind.STRUCTURE),
+        _QUOTES.get(target, (text[first], text[last])),
+    )
 
 
 def _is_within(span: Span, ranges: Sequence[Range]) -> bool:

@@ -16,12 +16,12 @@ from service.tasks.translation.text.inline_codes import add_inline_codes
 from service.tasks.translation.text.invention import InventionGuard, Kept, Reason
 from service.tasks.translation.text.markdown import add_markdown
 from service.tasks.translation.text.protected_spans import ProtectedSpans, find_folds, find_quote_folds
-from service.tasks.translation.text.quoted_words import add_quoted_words
+from service.tasks.translation.text.quoted_words import WholeQuotation, add_quoted_words, find_whole_quotation
 from service.tasks.translation.text.rare_words import RareWords
 from service.tasks.translation.text.scripts import merge_scripts
 from service.tasks.translation.text.segmented_text import SegmentedText, SourceUnit
 from service.tasks.translation.text.sentence_splitting import split_sentences
-from service.tasks.translation.text.short_texts import add_short_texts
+from service.tasks.translation.text.short_texts import add_short_texts, merge_spans
 from service.tasks.translation.text.source_text import SourceText
 from service.tasks.translation.text.spans import Range, Span, SpanKind, find_spans, gaps_between
 from service.tasks.translation.text.structure import find_structure
@@ -80,6 +80,9 @@ def segment(
         markup = add_accelerators(text, markup, guard.is_known)
     if rare_words and rare_words.names:
         markup = add_quoted_words(text, markup, rare_words.languages)
+    quotation = find_whole_quotation(text, rare_words.languages[1]) if rare_words else None
+    if quotation:
+        markup = merge_spans(text, markup, [quotation.opening, quotation.closing])
     unknown = subwords.unknown_characters(clean(text))
     folds = find_folds(unknown, subwords) | (find_quote_folds(text, language, subwords) if rare_words else {})
     languages, names = (rare_words.languages, rare_words.names) if rare_words else (None, None)
@@ -109,6 +112,8 @@ def segment(
             result.separators[-1] += value
             end = stop if value else end
     result.separators[-1] += source.sent(end, len(text))
+    if quotation:
+        _set_quotation_marks(result.separators, text, quotation)
     result.kept = keeper.kept()
     return result
 
@@ -282,6 +287,15 @@ def _append_asides(text: SegmentedText, encoded: EncodedUnit, encoder: UnitEncod
         closing = encoder.source.sent(end, aside.end)
         placed = PlacedAside(aside.place, encoder.anchor(encoded, aside), opening, closing, first, len(text.segments))
         text.asides.setdefault(parent, []).append(placed)
+
+
+def _set_quotation_marks(separators: list[str], text: str, quotation: WholeQuotation) -> None:
+    """Replace the quotation marks around a whole text by those of the translation."""
+    opening, closing = (text[span.start : span.end] for span in (quotation.opening, quotation.closing))
+    before, after = quotation.marks
+    separators[0] = separators[0].replace(opening, before, 1)
+    head, found, tail = separators[-1].rpartition(closing)
+    separators[-1] = head + (after if found else "") + tail
 
 
 def _split_long(ids: list[int], subwords: Subwords, max_tokens: int) -> Iterator[tuple[list[int], str]]:

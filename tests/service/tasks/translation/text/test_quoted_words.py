@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.tasks.translation.text.html import find_markup
-from service.tasks.translation.text.quoted_words import add_quoted_words
+from service.tasks.translation.text.quoted_words import add_quoted_words, find_whole_quotation
 
 
 def copied(text: str, source: str = "en", target: str = "de") -> list[tuple[str, str]]:
@@ -75,3 +75,32 @@ def test_what_overlaps_markup_is_left() -> None:
     text = 'Press <b title="OK now">"Save"</b> or "a <i>b</i>" here.'
     spans = add_quoted_words(text, find_markup(text), ("en", "de"))
     assert [one.name for one in spans if one.name not in "bi"] == ["„Save“"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('"Save"', "Save"),
+        ("'Save as'", "Save as"),
+        (" \u201cWhere is it? I cannot see it.\u201d\n", "Where is it? I cannot see it."),
+        ("\u00abWhy not?\u00bb", "Why not?"),
+        ('"Stop!".', "Stop!"),
+        ('"Save" and "Exit"', None),
+        ('"Save" this', None),
+        ('"Save', None),
+        ('""', None),
+        ('"12"', None),
+        ("'the boys' room'", None),
+        ("", None),
+    ],
+)
+def test_a_text_that_is_one_quotation(text: str, words: str | None) -> None:
+    quotation = find_whole_quotation(text, "de")
+    assert (quotation and text[quotation.opening.end : quotation.closing.start]) == words
+    assert quotation is None or quotation.marks == ("„", "“")
+
+
+def test_languages_without_known_marks_keep_those_of_the_text() -> None:
+    quotation = find_whole_quotation("\u201cSave\u201d", "nl")
+    assert quotation is not None
+    assert quotation.marks == ("\u201c", "\u201d")

@@ -53,6 +53,11 @@ def annotated(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
         (f"I {'ab' * 90} you", f"{{I [{'ab' * 90}] you}}"),
         ("The <code>cat()</code> sleeps", "{The [<code>cat()</code>] sleeps}"),
         ("The <b translate=no>big <i>cat</i></b> sleeps", "{The [<b translate=no>big <i>cat</i></b>] sleeps}"),
+        # A text that is one quotation gets the quotation marks of the target language.
+        ('"The dog"', "„{The dog}“"),
+        (' "The dog sleeps. Is it big?"\n', " „{The dog sleeps.} {Is it big?}“\n"),
+        ('"<b>The dog</b>"', "„<b>{The dog}</b>“"),
+        ('"李"', "„李“"),
         # Signs, between words only.
         ("I love 😀 you 😀!", "{I love [😀] you} 😀!"),
         ("😀 I love 👩🏽\u200d🚀 you", "😀 {I love [👩🏽\u200d🚀] you}"),

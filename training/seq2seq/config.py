@@ -10,6 +10,8 @@ from training.common.run import Run
 
 FAMILY = "seq2seq"
 MTDATA_PREFIX = "mtdata:"
+PHRASEBOOK = "phrasebook"
+"""Names Lectern's own English and German pairs where a file is named."""
 """What the name of a corpus of mtdata's index begins with, where a data set or a file may be named."""
 
 Cell = Literal["lstm", "gru"]
@@ -49,7 +51,8 @@ class DataConfig:
         default="",
         metadata=doc(
             "further training pairs, as --extra, of the domain that the translator is for, each of them several times "
-            "(mixed fine-tuning, Chu et al. 2017)"
+            "(mixed fine-tuning, Chu et al. 2017); phrasebook: the everyday English and German ones that come with "
+            "Lectern"
         ),
     )
     oversampling: int = field(default=3, metadata=doc("how many times each of the --in-domain pairs is taken"))

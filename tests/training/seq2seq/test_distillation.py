@@ -1,5 +1,6 @@
 """Translating a corpus to train on: by a run and by a bundle, continued after a kill, and read as further pairs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,17 @@ def test_further_pairs_are_trained_on_but_for_those_of_dev_and_test(tmp_path: Pa
     assert (more.splits["dev"], more.splits["test"]) == (data.splits["dev"], data.splits["test"])
     assert "extra.tsv: 1 further training pairs; 2 left out" in more.notes[-1]
     assert more.name == "pairs.tsv and extra.tsv"
+
+
+def test_pairs_of_the_domain_are_taken_several_times_in_either_direction(tmp_path: Path) -> None:
+    table = sentence_pairs.write_table(tmp_path / "pairs.tsv", 200)
+    config = DataConfig(train=str(table), source="en", target="de")
+    data = load_data(config)
+    held = data.splits["test"][0]
+    (tmp_path / "domain.tsv").write_text(f"de\ten\nein neuer satz\ta new sentence\nanders\t{held.source}\n")
+    more = load_data(replace(config, in_domain=str(tmp_path / "domain.tsv"), oversampling=4))
+    assert more.splits["train"] == [*data.splits["train"], *[("a new sentence", "ein neuer satz")] * 4]
+    assert "domain.tsv: 1 further training pairs, each 4 times; 1 left out" in more.notes[-1]
 
 
 def test_what_cannot_be_translated_is_named(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,10 +1,11 @@
 """The user's own pairs by location: files, addresses, corpora of mtdata's index; and the order of their sides."""
 
+from importlib.resources import files
 from pathlib import Path
 
 from training.common.errors import ConfigError
 from training.common.locations import file_name, read_file
-from training.seq2seq.config import MTDATA_PREFIX, DataConfig
+from training.seq2seq.config import MTDATA_PREFIX, PHRASEBOOK, DataConfig
 from training.seq2seq.data.dataset import Pair
 from training.seq2seq.data.filters import check_not_swapped
 from training.seq2seq.data.mtdata import mtdata_pairs
@@ -12,7 +13,7 @@ from training.seq2seq.data.reading import FilePairs, ReadOptions, read_pairs, re
 
 
 def read_location(location: str, config: DataConfig) -> tuple[list[Pair], tuple[str, ...]]:
-    """The pairs of a file or of two with a comma between, each a path or a URL, or of `mtdata:ID`.
+    """The pairs of a file or of two with a comma between, each a path or a URL, of `mtdata:ID`, or of `phrasebook`.
 
     Returns:
         The pairs from source to target, and notes for the log on what was left out.
@@ -23,6 +24,10 @@ def read_location(location: str, config: DataConfig) -> tuple[list[Pair], tuple[
     """
     if location.startswith(MTDATA_PREFIX):
         return _in_order(mtdata_pairs(location), config, location), ()
+    if location == PHRASEBOOK:
+        if {config.source, config.target} != {"en", "de"}:
+            raise ConfigError(f"{PHRASEBOOK}: is of en and de, not of {config.source} and {config.target}")
+        location = str(files(__package__).joinpath("phrasebook_en_de.tsv"))
     names = [location] if Path(location).exists() else location.split(",")
     if len(names) > 2:
         raise ConfigError(f"{location}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")

@@ -9,7 +9,7 @@ from training.common.downloads import fetch, fetch_url
 from training.common.errors import ConfigError, DatasetError
 from training.common.line_faults import counted
 from training.common.text_decoding import check_encoding
-from training.seq2seq.config import MTDATA_PREFIX, DataConfig
+from training.seq2seq.config import MTDATA_PREFIX, PHRASEBOOK, DataConfig
 from training.seq2seq.data.cleaning import clean_held_out, clean_pairs
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.data.filters import filter_pairs
@@ -24,6 +24,7 @@ _MIN_PAIRS_PER_HELD_OUT = 10  # dev and test have at most one of ten sentences e
 
 ATTRIBUTIONS = {
     "tatoeba": "sentence pairs of tatoeba.org's contributors, as collected by manythings.org/anki",
+    "phrasebook": "Lectern's own English and German phrasebook",
     "multi30k": "Multi30k (Elliott, Frank, Sima'an and Specia 2016; Elliott et al. 2017)",
 }
 """Attributions of the named data sets."""
@@ -62,7 +63,7 @@ def _with_further(data: ParallelData, config: DataConfig, further: str, *, copie
         data,
         name=f"{data.name} and {name}",
         splits={**data.splits, "train": [*data.splits["train"], *(kept * copies)]},
-        attribution="; ".join(filter(None, (data.attribution, _index_attribution(further)))),
+        attribution="; ".join(filter(None, (data.attribution, _attribution(further)))),
         notes=(*data.notes, *notes, note),
     )
 
@@ -133,8 +134,10 @@ def _mtdata(config: DataConfig) -> ParallelData:
     return _own_files(replace(config, data="", train=config.data, source=source, target=target, swap=False))
 
 
-def _index_attribution(location: str) -> str:
-    """The attribution of a corpus of mtdata's index; none of the user's own files."""
+def _attribution(location: str) -> str:
+    """The attribution of a corpus of mtdata's index or of the phrasebook; none of the user's own files."""
+    if location == PHRASEBOOK:
+        return ATTRIBUTIONS["phrasebook"]
     if not location.startswith(MTDATA_PREFIX):
         return ""
     return f"{location.removeprefix(MTDATA_PREFIX)}, in the index of mtdata"
@@ -208,7 +211,7 @@ def _own_files(config: DataConfig) -> ParallelData:
         target=config.target,
         splits=splits,
         licence="unspecified",
-        attribution=_index_attribution(config.train),
+        attribution=_attribution(config.train),
         notes=notes,
         split_notes=split_notes,
     )

@@ -30,7 +30,7 @@ from training.seq2seq.data.augment_fragments import with_fragments
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.licensing import check_redistributable
 from training.seq2seq.data.sources import load_data
-from training.seq2seq.distillation import open_model, read_sentences, translate_corpus
+from training.seq2seq.distillation import open_model, open_round_trip, read_sentences, translate_corpus
 from training.seq2seq.evaluate import Evaluation, evaluate
 from training.seq2seq.export.bundle import WEIGHTS, export, exported_bleu
 from training.seq2seq.export.conversion import converted
@@ -148,6 +148,18 @@ def _add_commands(commands: Any) -> None:
         "--output", type=Path, required=True, metavar="FILE", help="table of pairs; it is continued if it exists"
     )
     parser.add_argument("--swap", action="store_true", help="write the translation first, for back-translation")
+    parser.add_argument(
+        "--except", dest="excluded", default="", metavar="DATA",
+        help="leave out the sentences that this data set has, in dev and test too, case and punctuation aside",
+    )  # fmt: skip
+    parser.add_argument(
+        "--back", type=Path, metavar="MODEL",
+        help="a run or bundle that translates back; translations that it does not bring back to about the same "
+        "sentence are left out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--min-chrf", type=float, default=60, metavar="X", help="with --back: the least chrF2, 0 to 100 (default: 60)"
+    )
     parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
     add_machine_options(parser)
     parser.set_defaults(command_function=_translate)
@@ -156,9 +168,10 @@ def _add_commands(commands: Any) -> None:
 def _translate(options: Namespace) -> int:
     use_threads(options.threads)
     translate_batch, language = open_model(options.model, options.beam_size)
-    sentences = read_sentences(options.data, options.text, language)
-    count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap)
-    write(f"{options.output}: {counted(count, 'sentence')} translated")
+    round_trip = open_round_trip(options.back, language, options.min_chrf) if options.back else None
+    sentences = read_sentences(options.data, options.text, language, options.excluded)
+    count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap, round_trip=round_trip)
+    write(f"{options.output}: {counted(count, 'translation')} written")
     return 0
 
 

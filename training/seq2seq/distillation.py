@@ -8,6 +8,7 @@ et al. 2016).
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from service.bundle.files import BundleError, read_bundle
 from service.decoding import SearchSettings
@@ -23,8 +24,11 @@ from training.common.progress import progress_bar
 from training.common.run import Run
 from training.common.text_decoding import lines, unpacked, utf_8_lines
 from training.seq2seq.config import FAMILY, DataConfig
+from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.sources import load_data
+from training.seq2seq.data.train_dev_split import fold
 from training.seq2seq.initialization import is_bundle
+from training.seq2seq.metrics import sentence_chrf
 from training.seq2seq.search import translate
 from training.seq2seq.translator import load_translator
 
@@ -34,68 +38,123 @@ _SENTENCES = 256
 TranslateSentences = Callable[[Sequence[str]], list[str]]
 
 
-def translate_corpus(translate_batch: TranslateSentences, sentences: Sequence[str], path: Path, *, swap: bool) -> int:
+class RoundTrip(NamedTuple):
+    """Leaves out what another translator does not translate back to about the same sentence."""
+
+    translate_back: TranslateSentences
+    """Translates from the target language to the source language."""
+    min_chrf: float
+    """The least chrF2 of a sentence, 0 to 100, between it and its translation's translation."""
+
+    def keeps(self, sentences: Sequence[str], translations: Sequence[str]) -> list[bool]:
+        """Whether each pair is kept."""
+        back = iter(self.translate_back([translation for translation in translations if translation]))
+        returned = [next(back) if translation else "" for translation in translations]
+        return [sentence_chrf(*pair) >= self.min_chrf for pair in zip(returned, sentences, strict=True)]
+
+
+def translate_corpus(
+    translate_batch: TranslateSentences,
+    sentences: Sequence[str],
+    path: Path,
+    *,
+    swap: bool,
+    round_trip: RoundTrip | None = None,
+) -> int:
     """Write a line for each sentence: the sentence, a tab, its translation. Returns the number of lines written now.
 
-    A file that is there already is continued: its lines must be those of the first sentences. A line that a kill left
-    incomplete is written again.
+    A file that is there already is continued after its last line; its lines must be those of earlier sentences. A line
+    that a kill left incomplete is written again.
 
     Args:
         translate_batch: translates sentences.
         sentences: cleaned; those that are empty are left out.
         path: the file.
         swap: whether the translation comes first.
+        round_trip: leaves out translations; None writes all.
 
     Raises:
         DatasetError: the file holds something else.
     """
     sentences = [sentence for sentence in sentences if sentence]
-    done = _written(path, sentences, swap=swap)
-    remaining = iter(sentences[done:])
+    done = _translated(path, sentences, swap=swap)
+    remaining, count = iter(sentences[done:]), 0
     append_text(path, "")  # a file that cannot be written is refused before the first sentence
     with progress_bar(total=len(sentences), description="translating", unit="sentences") as progress:
         progress.update(done)
         while batch := list(islice(remaining, _SENTENCES)):
-            pairs = zip(batch, map(clean, translate_batch(batch)), strict=True)
+            translations = [clean(text) for text in translate_batch(batch)]
+            keeps = round_trip.keeps(batch, translations) if round_trip else [True] * len(batch)
+            pairs = [pair for pair, keep in zip(zip(batch, translations, strict=True), keeps, strict=True) if keep]
             append_text(path, "".join("\t".join(pair[::-1] if swap else pair) + "\n" for pair in pairs))
+            count += len(pairs)
             progress.update(len(batch))
-    return len(sentences) - done
+    return count
 
 
-def _written(path: Path, sentences: Sequence[str], *, swap: bool) -> int:
-    """The number of sentences whose lines are in the file already; an incomplete last line is cut off."""
+def _translated(path: Path, sentences: Sequence[str], *, swap: bool) -> int:
+    """The number of sentences up to that of the file's last line; an incomplete last line is cut off."""
     if not path.exists():
         return 0
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
-    rows = [line.split("\t") for line in lines(whole, str(path))]
-    if [row[swap] if len(row) == 2 else "" for row in rows] != list(sentences[: len(rows)]):
-        raise DatasetError(f"{path}: holds other sentences than those to translate; name a new file")
+    position = 0
+    for line in lines(whole, str(path)):
+        cells = line.split("\t")
+        try:
+            position = sentences.index(cells[swap] if len(cells) == 2 else "", position) + 1
+        except ValueError:
+            raise DatasetError(f"{path}: holds other sentences than those to translate; name a new file") from None
     if len(whole) < len(content):
         write_bytes(path, whole)
-    return len(rows)
+    return position
 
 
-def read_sentences(data: str, text: str, language: str) -> list[str]:
+def read_sentences(data: str, text: str, language: str, excluded: str = "") -> list[str]:
     """The training sentences of a data set, or the lines of a file, cleaned, each once.
 
     Args:
         data: name of the data set; empty for a file.
         text: path or address of the file.
         language: the language of the sentences.
+        excluded: name of a data set whose sentences are left out, of all its splits, case and punctuation aside; empty
+            for none.
 
     Raises:
         ConfigError: the data set has another source language.
         DatasetError: the file cannot be read.
     """
     if data:
-        corpus = load_data(DataConfig(data=data))
-        if corpus.source != language:
-            raise ConfigError(f"--data {data}: its source is {corpus.source}; the translator reads {language}")
-        sentences = [pair.source for pair in corpus.splits["train"]]
+        sentences = [pair.source for pair in _data_in(language, "--data", data).splits["train"]]
     else:
         sentences = [clean(line) for line in utf_8_lines(unpacked(read_file(text), text), text)]
-    return list(dict.fromkeys(sentences))
+    known: set[str] = set()
+    if excluded:
+        splits = _data_in(language, "--except", excluded).splits.values()
+        known = {fold(pair.source) for pairs in splits for pair in pairs}
+    return [sentence for sentence in dict.fromkeys(sentences) if fold(sentence) not in known]
+
+
+def _data_in(language: str, option: str, name: str) -> ParallelData:
+    """A data set whose source is in a language."""
+    data = load_data(DataConfig(data=name))
+    if data.source != language:
+        raise ConfigError(f"{option} {name}: its source is {data.source}; the translator reads {language}")
+    return data
+
+
+def open_round_trip(path: Path, language: str, min_chrf: float) -> RoundTrip:
+    """What checks translations with a run or bundle that translates them back to a language, greedily.
+
+    Raises:
+        ConfigError: the bundle cannot be used, or translates from that language.
+        RunError: there is no run.
+        CheckpointError: the run has no weights.
+    """
+    translate_back, source = open_model(path, 1)
+    if source == language:
+        raise ConfigError(f"--back {path}: reads {source}, as the translator does; name one of the other direction")
+    return RoundTrip(translate_back, min_chrf)
 
 
 def open_model(path: Path, beam_size: int) -> tuple[TranslateSentences, str]:

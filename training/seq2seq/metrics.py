@@ -48,6 +48,11 @@ def bleu(translations: Sequence[str], references: Sequence[str], *, lower_case: 
     return _bleu(translations, references, lower_case, language)[0] if translations else 0.0
 
 
+def sentence_chrf(translation: str, reference: str) -> float:
+    """chrF2 of one sentence, in percent."""
+    return float(CHRF().sentence_score(translation, [reference]).score)
+
+
 def score(translations: Sequence[str], references: Sequence[str], language: str = "") -> Scores:
     """All scores of translations with one reference each."""
     if not translations:

@@ -1,5 +1,6 @@
 """Translating a corpus to train on: by a run and by a bundle, continued after a kill, and read as further pairs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from tests.support import sentence_pairs
 from tests.support.runs import assert_user_error
 from tests.support.translator_bundles import write_translator
 from training.__main__ import main
-from training.common.errors import DatasetError
+from training.common.errors import ConfigError, DatasetError
+from training.seq2seq import distillation as module
 from training.seq2seq.config import DataConfig
+from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.data.sources import load_data
-from training.seq2seq.distillation import translate_corpus
+from training.seq2seq.distillation import RoundTrip, read_sentences, translate_corpus
 
 pytestmark = pytest.mark.torch
 
@@ -63,6 +66,44 @@ def test_a_file_is_continued(tmp_path: Path) -> None:
         translate_corpus(translate_batch, sentences[1:], path, swap=False)
     with pytest.raises(DatasetError, match="holds other sentences"):
         translate_corpus(translate_batch, sentences, path, swap=True)
+
+
+def test_translations_that_do_not_come_back_are_left_out_and_not_made_again(tmp_path: Path) -> None:
+    path, sentences = tmp_path / "pairs.tsv", [f"sentence number {number}" for number in range(10)]
+    german = {sentence: sentence.replace("sentence", "Satz") for sentence in sentences} | {sentences[3]: ""}
+    returned = {german[sentence]: sentence for sentence in sentences} | {german[sentences[5]]: "wholly other words"}
+    round_trip = RoundTrip(lambda texts: [returned[text] for text in texts], 60)
+    seen: list[str] = []
+
+    def translate_batch(batch: Sequence[str]) -> list[str]:
+        seen.extend(batch)
+        return [german[sentence] for sentence in batch]
+
+    assert translate_corpus(translate_batch, sentences[:7], path, swap=True, round_trip=round_trip) == 5
+    assert translate_corpus(translate_batch, sentences, path, swap=True, round_trip=round_trip) == 3
+    assert seen == sentences
+    kept = [sentence for number, sentence in enumerate(sentences) if number not in (3, 5)]
+    assert path.read_text() == "".join(f"{german[sentence]}\t{sentence}\n" for sentence in kept)
+
+
+def test_sentences_of_another_data_set_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("I am here.\nTom sleeps!\n")
+    known = ParallelData(
+        name="known", source="en", target="de", licence="", attribution="", splits={"test": [Pair("tom SLEEPS.", "x")]}
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_data", lambda config: known)
+        assert read_sentences("", str(tmp_path / "text"), "en", "tatoeba:eng-deu") == ["I am here."]
+        with pytest.raises(ConfigError, match="--except tatoeba:eng-deu: its source is en; the translator reads de"):
+            read_sentences("", str(tmp_path / "text"), "de", "tatoeba:eng-deu")
+
+
+def test_the_way_back_needs_the_other_direction(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").write_text("The dog sleeps.\n")
+    command = ["seq2seq", "translate", str(bundle), "--text", str(tmp_path / "text"), "--output", str(tmp_path / "out")]
+    assert_user_error([*command, "--back", str(bundle)], "reads en, as the translator does", capsys)
 
 
 def test_further_pairs_are_trained_on_but_for_those_of_dev_and_test(tmp_path: Path) -> None:

@@ -177,10 +177,11 @@ def _architecture(config: TranslatorConfig, new: TranslatorConfig) -> dict[str, 
     nothing.
     """
     values = {name: value for name, value in to_dict(config.network).items() if "dropout" not in name}
-    if new.network.encoder_residual and config.network.encoder_layers <= new.network.encoder_layers:
-        # Connections from layer to layer make no difference to a single one.
-        values["encoder_residual"] |= config.network.encoder_layers == 1
-        values["encoder_layers"] = new.network.encoder_layers
+    earlier, later = config.network, new.network
+    if (later.residual or later.encoder_residual) and earlier.encoder_layers <= later.encoder_layers:
+        values["encoder_layers"] = later.encoder_layers
+        if earlier.encoder_layers == 1 or earlier.residual:  # there is nothing to connect, or it is connected already
+            values["encoder_residual"] = later.encoder_residual
     return values
 
 

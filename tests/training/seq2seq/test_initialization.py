@@ -151,12 +151,22 @@ def test_options_take_the_settings_of_a_bundle(bundle: Path) -> None:
     assert config.epochs == 2
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru"])
-@pytest.mark.parametrize("bidirectional", [True, False])
-def test_added_encoder_layers_change_nothing_before_they_learn(cell: str, bidirectional: bool, tmp_path: Path) -> None:
-    shallow = settings(cell=cell, bidirectional=bidirectional)
-    run = trained(tmp_path / "first", shallow)
-    deep = settings(cell=cell, bidirectional=bidirectional, init=str(run.path), encoder_layers=3, encoder_residual=True)
+@pytest.mark.parametrize(
+    ("earlier", "added"),
+    [
+        ({}, {"encoder_residual": True}),
+        ({"cell": "gru", "bidirectional": False}, {"encoder_residual": True}),
+        ({"encoder_layers": 2, "encoder_residual": True}, {}),
+        ({"encoder_layers": 2, "residual": True}, {}),
+        ({"residual": True}, {"encoder_residual": True}),
+    ],
+    ids=str,
+)
+def test_added_encoder_layers_change_nothing_before_they_learn(
+    earlier: dict[str, Any], added: dict[str, Any], tmp_path: Path
+) -> None:
+    run = trained(tmp_path / "first", settings(**earlier))
+    deep = settings(**{**earlier, **added, "init": str(run.path), "encoder_layers": 3})
     before, data = load_translator(run), sentence_pairs.data(150)
     network = Seq2Seq(deep, before.source.size, before.target.size).eval()
     assert load_initial(deep.init, network, data, deep)

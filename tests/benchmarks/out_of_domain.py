@@ -75,7 +75,7 @@ def captions() -> Iterator[str]:
     files = {language: MULTI30K["test", language] for language in ("en", "de")}
     for source, target in (("en", "de"), ("de", "en")):
         translator = open_translator(_shipped(f"translate-{source}-{target}"))
-        pairs = read_parallel([fetch(files[code]) for code in (source, target)], [source, target])
+        pairs = read_parallel([fetch(files[code]) for code in (source, target)], [source, target]).pairs
         answers = translator.translate([pair.source for pair in pairs])
         score = scores(answers, [pair.target for pair in pairs])
         yield f"{source}-{target}, Multi30k test 2016, {len(pairs):,} captions: {score}"

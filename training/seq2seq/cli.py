@@ -60,7 +60,7 @@ def _settings(preset: TranslatorConfig, changes: dict[str, Any]) -> TranslatorCo
 def _describe_data(experiment: TranslatorExperiment) -> list[str]:
     data = experiment.data
     sizes = ", ".join(f"{len(pairs):,} {split}" for split, pairs in data.splits.items())
-    lines = [f"{data.name}: pairs: {sizes}", *(f"note: {note}" for note in data.notes)]
+    lines = [f"{data.training_name}: pairs: {sizes}", *(f"note: {note}" for note in data.notes)]
     if len(data.splits["train"]) < _FEW_PAIRS and not experiment.config.init:
         lines.append(
             f"note: {len(data.splits['train']):,} pairs are few: expect it to know hardly more than these sentences. "

@@ -118,7 +118,7 @@ def test_further_pairs_are_trained_on_but_for_those_of_dev_and_test(tmp_path: Pa
     assert more.splits["train"] == [*data.splits["train"], ("a new sentence", "ein neuer satz")]
     assert (more.splits["dev"], more.splits["test"]) == (data.splits["dev"], data.splits["test"])
     assert "extra.tsv: 1 further training pairs; 2 left out" in more.notes[-1]
-    assert more.name == "pairs.tsv and extra.tsv"
+    assert (more.name, more.training_name) == ("pairs.tsv", "pairs.tsv and extra.tsv")
 
 
 def test_pairs_of_the_domain_are_taken_several_times_in_either_direction(tmp_path: Path) -> None:

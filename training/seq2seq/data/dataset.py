@@ -28,8 +28,15 @@ class ParallelData:
     """Whether the licence allows to publish a model trained on it."""
     notes: tuple[str, ...] = field(default=())
     """Lines for the log: what was left out, what was held out."""
+    further: tuple[str, ...] = ()
+    """Names of the further training pairs, which dev and test have none of."""
     split_notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Those on a split that has a file of its own, for its evaluation."""
+
+    @property
+    def training_name(self) -> str:
+        """The names of all that is trained on."""
+        return " and ".join((self.name, *self.further))
 
     def sha256(self) -> str:
         """Hash of the languages and of all pairs of all splits, in order."""

@@ -61,7 +61,7 @@ def _with_further(data: ParallelData, config: DataConfig, further: str, *, copie
     )
     return replace(
         data,
-        name=f"{data.name} and {name}",
+        further=(*data.further, name),
         splits={**data.splits, "train": [*data.splits["train"], *(kept * copies)]},
         attribution="; ".join(filter(None, (data.attribution, _attribution(further)))),
         notes=(*data.notes, *notes, note),

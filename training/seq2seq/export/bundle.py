@@ -135,12 +135,13 @@ def _export(
         name=name,
         version=1,
         task=Task.TRANSLATION,
-        description=description or f"LSTM translator from {data.source} to {data.target}, trained on {data.name}",
+        description=description
+        or f"LSTM translator from {data.source} to {data.target}, trained on {data.training_name}",
         graphs=graphs,
         preprocessing=preprocessing.model_dump(),
         metrics=_metrics(evaluations, data),
         provenance=provenance(
-            data=data.name,
+            data=data.training_name,
             licence=licence,
             attribution=credit,
             config=public_config(config) | {"epoch": translator.epoch, "weights": weights},

@@ -93,6 +93,7 @@ _ALWAYS = (
 )
 _WITH_PLACEHOLDERS = (
     r"|(?P<HANDLE>(?<![\w}])[@#](?=\d*[A-Za-z])\w+)"
+    r"|(?P<FORMULA>(?<!\w)[A-Z][A-Za-z]{0,20}[\u2080-\u2089]\w{0,40})"  # H₂O
     r"|(?P<STRETCHED_WORD>(?<!\w)(?=[^\W\d_]{0,80}?(?P<repeated>[^\W\d_]{1,3})(?P=repeated){3})[^\W\d_]{1,99}(?!\w))"
 )
 _LINE_BREAK = rf"|(?P<LINE_BREAK>(?:[{BREAKS}]|{ESCAPED_LINE_BREAK})\s*)"
@@ -181,7 +182,7 @@ def gaps_between(start: int, stop: int, spans: Iterable[Positioned]) -> Iterator
 def _matches(pattern: re.Pattern[str], text: str, start: int, stop: int) -> Iterator[Span]:
     for match in pattern.finditer(text, start, stop):
         assert match.lastgroup is not None
-        kind = SpanKind.CODE if match.lastgroup == "EXACT" else SpanKind[match.lastgroup]
+        kind = SpanKind.CODE if match.lastgroup in ("EXACT", "FORMULA") else SpanKind[match.lastgroup]
         yield Span(match.start(), match.end(), kind)
 
 

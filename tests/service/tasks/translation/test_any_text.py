@@ -156,10 +156,10 @@ def test_a_stream_sends_the_text_of_the_answer(pair: str) -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("<b>&Fenster</b> schließen", "<b>&window</b> close"),
-        ("<b>_Fenster</b> schließen", "<b>_window</b> close"),
-        ("_Fenster<br>Der Hund", "_window<br>The dog"),
-        ("<i><b>&Fenster</b></i><hr>Der Hund", "<i><b>&window</b></i><hr>The dog"),
+        ("<b>&Fenster</b> schließen", "close <b>&the window</b>"),
+        ("<b>_Fenster</b> schließen", "close <b>_the window</b>"),
+        ("_Fenster<br>Der Hund", "_Window<br>The dog"),
+        ("<i><b>&Fenster</b></i><hr>Der Hund", "<i><b>&Window</b></i><hr>The dog"),
     ],
 )
 def test_a_tag_beside_an_accelerator(text: str, answer: str) -> None:

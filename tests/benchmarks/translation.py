@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -92,7 +93,7 @@ def _sentences(options: argparse.Namespace) -> list[str]:
         lines = options.text.read_text(encoding="utf-8").splitlines()
     else:
         config = stored_config(Run.open(options.run, family=FAMILY)) if options.run else initial_config(options.bundle)
-        lines = [pair.source for pair in load_data(config.data).splits[options.split]]
+        lines = [pair.source for pair in load_data(replace(config.data, extra="", in_domain="")).splits[options.split]]
     sentences = [sentence.strip() for sentence in lines if sentence.strip()][: options.sentences]
     if not sentences:
         raise BenchmarkError("there are no sentences to translate")

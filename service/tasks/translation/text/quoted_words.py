@@ -31,7 +31,7 @@ _QUOTED = re.compile(
 _SINGLE = "'\u2018\u2019\u201a"
 _WHOLE_QUOTATION = re.compile(
     rf"\s*(?:(?P<double>[{_DOUBLE}])(?=[^{_DOUBLE}]*{_LETTER})[^{_DOUBLE}]+(?P<double_end>[{_DOUBLE}])"
-    rf"|(?P<single>[{_SINGLE}])(?=\w)[^{_SINGLE}{_DOUBLE}]+(?P<single_end>[{_SINGLE}]))(?P<mark>[.!?\u2026]*)\s*"
+    rf"|(?P<single>[{_SINGLE}])(?=\w)[^{_SINGLE}{_DOUBLE}]+(?P<single_end>[{_SINGLE}]))[.!?\u2026]*\s*"
 )
 _QUOTE = re.compile(rf"[{_DOUBLE}'\u2018\u201a]")
 _SPECIFIER = re.compile(FORMAT_SPECIFIER)

@@ -294,8 +294,8 @@ def _set_quotation_marks(separators: list[str], text: str, quotation: WholeQuota
     opening, closing = (text[span.start : span.end] for span in (quotation.opening, quotation.closing))
     before, after = quotation.marks
     separators[0] = separators[0].replace(opening, before, 1)
-    head, found, tail = separators[-1].rpartition(closing)
-    separators[-1] = head + (after if found else "") + tail
+    head, mark, tail = separators[-1].rpartition(closing)
+    separators[-1] = head + (after if mark else "") + tail
 
 
 def _split_long(ids: list[int], subwords: Subwords, max_tokens: int) -> Iterator[tuple[list[int], str]]:

@@ -12,6 +12,7 @@ from service.output import write
 from training.common.config import merge
 from training.common.device import use_threads
 from training.common.epochs import epochs_for
+from training.common.errors import ConfigError
 from training.common.export import note_unfinished
 from training.common.family import Experiment, Family
 from training.common.line_faults import counted
@@ -30,7 +31,14 @@ from training.seq2seq.data.augment_fragments import with_fragments
 from training.seq2seq.data.dataset import ParallelData
 from training.seq2seq.data.licensing import check_redistributable
 from training.seq2seq.data.sources import load_data
-from training.seq2seq.distillation import open_model, open_round_trip, read_sentences, translate_corpus
+from training.seq2seq.distillation import (
+    TranslationFilter,
+    near_reference,
+    open_model,
+    open_round_trip,
+    read_sentences,
+    translate_corpus,
+)
 from training.seq2seq.evaluate import Evaluation, evaluate
 from training.seq2seq.export.bundle import WEIGHTS, export, exported_bleu
 from training.seq2seq.export.conversion import converted
@@ -160,6 +168,11 @@ def _add_commands(commands: Any) -> None:
     parser.add_argument(
         "--min-chrf", type=float, default=60, metavar="X", help="with --back: the least chrF2, 0 to 100 (default: 60)"
     )
+    parser.add_argument(
+        "--min-reference-chrf", type=float, metavar="X",
+        help="with --data: leave out translations that the data set has already, and those with a lower chrF2, 0 to "
+        "100, beside the most similar one that it has (data diversification, Nguyen et al. 2020)",
+    )  # fmt: skip
     parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
     add_machine_options(parser)
     parser.set_defaults(command_function=_translate)
@@ -167,10 +180,16 @@ def _add_commands(commands: Any) -> None:
 
 def _translate(options: Namespace) -> int:
     use_threads(options.threads)
+    if options.min_reference_chrf is not None and not options.data:
+        raise ConfigError("--min-reference-chrf compares with the translations of --data; a --text has none")
     translate_batch, language = open_model(options.model, options.beam_size)
-    round_trip = open_round_trip(options.back, language, options.min_chrf) if options.back else None
+    filters: list[TranslationFilter] = []
+    if options.min_reference_chrf is not None:
+        filters.append(near_reference(options.data, language, options.min_reference_chrf))
+    if options.back:
+        filters.append(open_round_trip(options.back, language, options.min_chrf))
     sentences = read_sentences(options.data, options.text, language, options.excluded)
-    count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap, round_trip=round_trip)
+    count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap, filters=filters)
     write(f"{options.output}: {counted(count, 'translation')} written")
     return 0
 

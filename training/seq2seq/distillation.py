@@ -1,14 +1,15 @@
 """Translates a corpus with a translator and writes the pairs, to train another one on them.
 
 The translations of the training sentences are what sequence-level knowledge distillation trains on (Kim and Rush 2016,
-section 3.2). Those of other sentences are forward translation or, with the columns swapped, back-translation (Sennrich
-et al. 2016).
+section 3.2); beside the pairs themselves, and with those of the other direction, they diversify the data (Nguyen et al.
+2020). Those of other sentences are forward translation or, with the columns swapped, back-translation (Sennrich et al.
+2016).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from service.bundle.files import BundleError, read_bundle
 from service.decoding import SearchSettings
@@ -38,6 +39,34 @@ _SENTENCES = 256
 TranslateSentences = Callable[[Sequence[str]], list[str]]
 
 
+class TranslationFilter(Protocol):
+    """Chooses the translations that are worth training on."""
+
+    def keeps(self, sentences: Sequence[str], translations: Sequence[str]) -> list[bool]:
+        """Whether each sentence and its translation are kept."""
+        ...
+
+
+class NearReference(NamedTuple):
+    """Leaves out translations that a data set has already, and those that are unlike all that it has."""
+
+    references: Mapping[str, Collection[str]]
+    """The translations of each sentence in the data set."""
+    min_chrf: float
+    """The least chrF2 of a translation beside the most similar reference, 0 to 100."""
+
+    def keeps(self, sentences: Sequence[str], translations: Sequence[str]) -> list[bool]:
+        """Whether each translation is kept; never that of a sentence without references."""
+        return [
+            translation not in self.references.get(sentence, ())
+            and any(
+                sentence_chrf(translation, reference) >= self.min_chrf
+                for reference in self.references.get(sentence, ())
+            )
+            for sentence, translation in zip(sentences, translations, strict=True)
+        ]
+
+
 class RoundTrip(NamedTuple):
     """Leaves out what another translator does not translate back to about the same sentence."""
 
@@ -59,7 +88,7 @@ def translate_corpus(
     path: Path,
     *,
     swap: bool,
-    round_trip: RoundTrip | None = None,
+    filters: Sequence[TranslationFilter] = (),
 ) -> int:
     """Write a line for each sentence: the sentence, a tab, its translation. Returns the number of lines written now.
 
@@ -71,7 +100,7 @@ def translate_corpus(
         sentences: cleaned; those that are empty are left out.
         path: the file.
         swap: whether the translation comes first.
-        round_trip: leaves out translations; None writes all.
+        filters: leave out translations, each of those that the ones before it kept.
 
     Raises:
         DatasetError: the file holds something else.
@@ -84,12 +113,18 @@ def translate_corpus(
         progress.update(done)
         while batch := list(islice(remaining, _SENTENCES)):
             translations = [clean(text) for text in translate_batch(batch)]
-            keeps = round_trip.keeps(batch, translations) if round_trip else [True] * len(batch)
-            pairs = [pair for pair, keep in zip(zip(batch, translations, strict=True), keeps, strict=True) if keep]
+            pairs = _kept(list(zip(batch, translations, strict=True)), filters)
             append_text(path, "".join("\t".join(pair[::-1] if swap else pair) + "\n" for pair in pairs))
             count += len(pairs)
             progress.update(len(batch))
     return count
+
+
+def _kept(pairs: list[tuple[str, str]], filters: Sequence[TranslationFilter]) -> list[tuple[str, str]]:
+    for one in filters:
+        keeps = one.keeps([sentence for sentence, _ in pairs], [translation for _, translation in pairs])
+        pairs = [pair for pair, keep in zip(pairs, keeps, strict=True) if keep]
+    return pairs
 
 
 def _translated(path: Path, sentences: Sequence[str], *, swap: bool) -> int:
@@ -141,6 +176,18 @@ def _data_in(language: str, option: str, name: str) -> ParallelData:
     if data.source != language:
         raise ConfigError(f"{option} {name}: its source is {data.source}; the translator reads {language}")
     return data
+
+
+def near_reference(data: str, language: str, min_chrf: float) -> NearReference:
+    """What compares translations with those that the training pairs of a data set have.
+
+    Raises:
+        ConfigError: the data set has another source language.
+    """
+    references: dict[str, set[str]] = {}
+    for pair in _data_in(language, "--data", data).splits["train"]:
+        references.setdefault(pair.source, set()).add(pair.target)
+    return NearReference(references, min_chrf)
 
 
 def open_round_trip(path: Path, language: str, min_chrf: float) -> RoundTrip:

@@ -15,7 +15,7 @@ from training.seq2seq import distillation as module
 from training.seq2seq.config import DataConfig
 from training.seq2seq.data.dataset import Pair, ParallelData
 from training.seq2seq.data.sources import load_data
-from training.seq2seq.distillation import RoundTrip, read_sentences, translate_corpus
+from training.seq2seq.distillation import NearReference, RoundTrip, near_reference, read_sentences, translate_corpus
 
 pytestmark = pytest.mark.torch
 
@@ -79,11 +79,42 @@ def test_translations_that_do_not_come_back_are_left_out_and_not_made_again(tmp_
         seen.extend(batch)
         return [german[sentence] for sentence in batch]
 
-    assert translate_corpus(translate_batch, sentences[:7], path, swap=True, round_trip=round_trip) == 5
-    assert translate_corpus(translate_batch, sentences, path, swap=True, round_trip=round_trip) == 3
+    assert translate_corpus(translate_batch, sentences[:7], path, swap=True, filters=[round_trip]) == 5
+    assert translate_corpus(translate_batch, sentences, path, swap=True, filters=[round_trip]) == 3
     assert seen == sentences
     kept = [sentence for number, sentence in enumerate(sentences) if number not in (3, 5)]
     assert path.read_text() == "".join(f"{german[sentence]}\t{sentence}\n" for sentence in kept)
+
+
+def test_paraphrases_of_the_translations_of_a_data_set_are_kept() -> None:
+    filter_ = NearReference({"I am tired.": {"Ich bin müde."}, "He sleeps.": {"Er schläft.", "Er schläft gerade."}}, 35)
+    translations = {
+        "I am tired.": ["Ich bin müde.", "Ich bin sehr müde.", "Kaufen Sie Brot!", ""],
+        "He sleeps.": ["Er schläft gerade.", "Er schläft ja gerade."],
+        "She runs.": ["Sie rennt."],
+    }
+    pairs = [(sentence, translation) for sentence, texts in translations.items() for translation in texts]
+    keeps = filter_.keeps(*map(list, zip(*pairs, strict=True)))
+    kept = [translation for (_, translation), keep in zip(pairs, keeps, strict=True) if keep]
+    assert kept == ["Ich bin sehr müde.", "Er schläft ja gerade."]
+
+
+def test_references_are_those_of_training() -> None:
+    data = ParallelData(
+        name="known", source="en", target="de", licence="", attribution="",
+        splits={"train": [Pair("a", "b"), Pair("a", "c")], "dev": [Pair("d", "e")]},
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "load_data", lambda config: data)
+        assert near_reference("tatoeba:eng-deu", "en", 35).references == {"a": {"b", "c"}}
+        with pytest.raises(ConfigError, match="--data tatoeba:eng-deu: its source is en; the translator reads de"):
+            near_reference("tatoeba:eng-deu", "de", 35)
+
+
+def test_a_text_has_no_references(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "text").write_text("The dog sleeps.\n")
+    command = ["seq2seq", "translate", str(bundle), "--text", str(tmp_path / "text"), "--output", str(tmp_path / "out")]
+    assert_user_error([*command, "--min-reference-chrf", "35"], "compares with the translations of --data", capsys)
 
 
 def test_sentences_of_another_data_set_are_left_out(tmp_path: Path) -> None:

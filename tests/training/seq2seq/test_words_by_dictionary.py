@@ -72,5 +72,5 @@ def test_without_the_dictionary_it_says_where_to_get_it(tmp_path: Path, capsys: 
 
 
 def test_a_bundle_of_another_task_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--bundle", "models/digits/3"]) == 2
-    assert "models/digits/3: is no translator of English and German" in capsys.readouterr().err
+    assert main(["--bundle", "models/digits/4"]) == 2
+    assert "models/digits/4: is no translator of English and German" in capsys.readouterr().err

@@ -28,9 +28,12 @@ def _turn(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.
     """Points in -1..1 turned and stretched at random, in pixels of the canvas."""
     angle = rng.uniform(-0.5, 0.5)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    radius = _CANVAS / 2 - _MARGIN
-    stretched: NDArray[np.float64] = points * rng.uniform(0.6, 1, 2) @ turn.T * radius + _CANVAS / 2
-    return stretched
+    return _to_canvas(points * rng.uniform(0.6, 1, 2) @ turn.T)
+
+
+def _to_canvas(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Points in -1..1, in pixels of the canvas."""
+    return np.asarray(points * (_CANVAS / 2 - _MARGIN) + _CANVAS / 2, np.float64)
 
 
 def _cropped(canvas: NDArray[np.uint8]) -> Ink:
@@ -103,6 +106,81 @@ def cross(rng: np.random.Generator) -> Ink:
         angle = start + index * np.pi / count
         tip = np.array([np.cos(angle), np.sin(angle)])
         _line(canvas, _turn(np.stack([tip, -tip]), np.random.default_rng(0)), rng, closed=False)
+    return _cropped(canvas)
+
+
+def arcs(rng: np.random.Generator) -> Ink:
+    """Two to four arcs of ellipses."""
+    canvas = _blank()
+    for _ in range(int(rng.integers(2, 5))):
+        (center_x, center_y), (radius_x, radius_y) = _points(rng, 1)[0], rng.uniform(6, 18, 2)
+        start, turned = rng.uniform(0, 360, 2)
+        cv2.ellipse(
+            canvas, (round(center_x), round(center_y)), (round(radius_x), round(radius_y)), turned, start,
+            start + rng.uniform(90, 330), 255, int(rng.integers(3, 9)), cv2.LINE_AA,
+        )  # fmt: skip
+    return _cropped(canvas)
+
+
+def closed_curve(rng: np.random.Generator) -> Ink:
+    """A smooth outline around a point, drawn or filled."""
+    canvas = _blank()
+    angles = np.linspace(0, 2 * np.pi, 80, endpoint=False)
+    radius = np.ones(len(angles))
+    for frequency in range(1, int(rng.integers(3, 7))):
+        radius += rng.uniform(-0.6, 0.6) / frequency * np.cos(frequency * angles + rng.uniform(0, 2 * np.pi))
+    radius = np.maximum(radius, 0.15)
+    points = _turn(np.stack([np.cos(angles), np.sin(angles)], 1) * (radius / radius.max())[:, None], rng)
+    if rng.random() < 0.5:
+        cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], 255, cv2.LINE_AA)
+    else:
+        _line(canvas, points, rng, closed=True)
+    return _cropped(canvas)
+
+
+def loops(rng: np.random.Generator) -> Ink:
+    """A closed curve that crosses itself: a Lissajous figure or a rosette."""
+    canvas = _blank()
+    time = np.linspace(0, 2 * np.pi, 160, endpoint=False)
+    if rng.random() < 0.5:
+        x, y = rng.choice([(1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2), (3, 4)])
+        points = np.stack([np.sin(x * time + rng.uniform(0, np.pi)), np.sin(y * time)], 1)
+    else:
+        depth = rng.uniform(0.3, 0.7)
+        radius = 1 - depth + depth * np.cos(int(rng.integers(2, 6)) * time)
+        points = np.stack([np.cos(time), np.sin(time)], 1) * radius[:, None]
+    _line(canvas, _turn(points, rng), rng, closed=True)
+    return _cropped(canvas)
+
+
+def outlines(rng: np.random.Generator) -> Ink:
+    """Two or three outlines of polygons or ellipses, within each other or side by side."""
+    canvas = _blank()
+    center = np.full(2, _CANVAS / 2)
+    if rng.random() < 0.4:
+        rings = [(center, _CANVAS / 2 - _MARGIN), (center, rng.uniform(6, 14))]
+    else:
+        direction, distance = rng.uniform(0, 2 * np.pi), rng.uniform(6, 14)
+        offset = np.array([np.cos(direction), np.sin(direction)]) * distance
+        rings = [(center - offset, rng.uniform(8, 14)), (center + offset, rng.uniform(8, 14))]
+        if rng.random() < 0.3:
+            rings.append((center, rng.uniform(4, 10)))
+    for middle, radius in rings:
+        corners = int(rng.choice([3, 4, 5, 6, 24]))  # 24: an ellipse
+        angles = rng.uniform(0, 2 * np.pi) + np.arange(corners) * 2 * np.pi / corners
+        points = np.stack([np.cos(angles), np.sin(angles)], 1) * radius * rng.uniform(0.6, 1, 2) + middle
+        _line(canvas, points, rng, closed=True)
+    return _cropped(canvas)
+
+
+def grid(rng: np.random.Generator) -> Ink:
+    """Lines that cross at right angles, as in a ladder, a fence or a window."""
+    canvas = _blank()
+    across, down = rng.integers(2, 5, 2)
+    for fraction in np.linspace(-1, 1, across):
+        _line(canvas, _to_canvas(np.array([[-1, fraction], [1, fraction]])), rng, closed=False)
+    for fraction in np.linspace(-1, 1, down):
+        _line(canvas, _to_canvas(np.array([[fraction, -1], [fraction, 1]])), rng, closed=False)
     return _cropped(canvas)
 
 
@@ -184,7 +262,9 @@ def _to_unit(values: Ink) -> Ink:
     return np.asarray((values - low) / max(high - low, 1e-6), np.float32)
 
 
-STROKES: tuple[Drawing, ...] = (scribble, crossing_lines, polygon, wave, dots, cross)
+STROKES: tuple[Drawing, ...] = (
+    scribble, crossing_lines, polygon, wave, dots, cross, arcs, closed_curve, loops, outlines, grid,
+)  # fmt: skip
 """Drawings of ink on paper to train with."""
 TEXTURES: tuple[Drawing, ...] = (smooth_noise, grating)
 """Fields [28, 28] to train with."""

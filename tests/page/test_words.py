@@ -373,7 +373,7 @@ def test_composed_words_are_marked_on_an_axis(browser: Browser, composing: str) 
         expect(axis.locator("thead .composed")).to_have_text("womens (composed)")
         legend = "womens and kings: not in the vocabulary, composed of groups of 3 to 4 letters."
         expect(page.locator("main")).to_contain_text(legend)
-        # Digits alone are composed too; a text of signs has no words, and so no vector.
+        # Digits alone are composed too; a text of punctuation has no words, and so no vector.
         page.get_by_label("Words on it").fill("king, ???")
         expect(page.locator("main")).to_contain_text("“???” is not in the vocabulary of words.")
         expect(axis.locator("tbody tr")).to_have_count(1)

@@ -21,8 +21,8 @@ _LAYERS: dict[Cell, str] = {"lstm": "LSTM", "gru": "GRU", "none": "linear"}
 def pick_precision(requested: ScaledPrecision, device: torch.device, cell: Cell = "lstm") -> torch.dtype:
     """The number format of the matrix products; `auto` is bf16 where the hardware has units for it, else fp32.
 
-    Such units are tensor cores from Ampere on, AMX of Intel's Xeons, and AVX512-BF16 of AMD's from Zen 4 on, where bf16
-    trains two to three times as fast as fp32. Weights, their gradients and sums stay fp32 (`torch.autocast`).
+    Such units are tensor cores from Ampere on, and AMX and AVX512-BF16 of CPUs, where bf16 trains two to three times as
+    fast as fp32. Weights, their gradients and sums stay fp32 (`torch.autocast`).
 
     Args:
         requested: the setting of the run.

@@ -1,6 +1,6 @@
 """The translator's part of the commands `lectern-train seq2seq train | evaluate | export`."""
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from training.seq2seq.data.licensing import check_redistributable
 from training.seq2seq.data.sources import load_data
 from training.seq2seq.distillation import (
     TranslationFilter,
+    data_in,
     near_reference,
     open_model,
     open_round_trip,
@@ -47,6 +48,8 @@ from training.seq2seq.train import train
 
 _FEW_PAIRS = 20_000
 _LEAST_BLEU = 1.0
+_MIN_CHRF = 60.0
+"""Of a sentence and the translation of its translation, where the options do not say it."""
 
 TranslatorExperiment = Experiment[TranslatorConfig, ParallelData]
 
@@ -166,29 +169,44 @@ def _add_commands(commands: Any) -> None:
         "sentence are left out",
     )  # fmt: skip
     parser.add_argument(
-        "--min-chrf", type=float, default=60, metavar="X", help="with --back: the least chrF2, 0 to 100 (default: 60)"
-    )
+        "--min-chrf", type=_percentage, metavar="X",
+        help=f"with --back: the least chrF2, 0 to 100 (default: {_MIN_CHRF:g})",
+    )  # fmt: skip
     parser.add_argument(
-        "--min-reference-chrf", type=float, metavar="X",
-        help="with --data: leave out translations that the data set has already, and those with a lower chrF2, 0 to "
-        "100, beside the most similar one that it has (data diversification, Nguyen et al. 2020)",
+        "--min-reference-chrf", type=_percentage, metavar="X",
+        help="with --data: keep only translations that are no translation of the sentence in the data set, and have a "
+        "chrF2 of at least X, 0 to 100, with the closest one there; for data diversification (Nguyen et al. 2020)",
     )  # fmt: skip
     parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
     add_machine_options(parser)
     parser.set_defaults(command_function=_translate)
 
 
+def _percentage(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no number") from error
+    if not 0 <= value <= 100:
+        raise ArgumentTypeError(f"{text} is not from 0 to 100")
+    return value
+
+
 def _translate(options: Namespace) -> int:
     use_threads(options.threads)
     if options.min_reference_chrf is not None and not options.data:
         raise ConfigError("--min-reference-chrf compares with the translations of --data; a --text has none")
+    if options.min_chrf is not None and not options.back:
+        raise ConfigError("--min-chrf compares sentences with what --back makes of their translations; name a model")
     translate_batch, language = open_model(options.model, options.beam_size)
+    data = data_in(language, "--data", options.data) if options.data else None
     filters: list[TranslationFilter] = []
-    if options.min_reference_chrf is not None:
-        filters.append(near_reference(options.data, language, options.min_reference_chrf))
+    if data and options.min_reference_chrf is not None:
+        filters.append(near_reference(data, options.min_reference_chrf))
     if options.back:
-        filters.append(open_round_trip(options.back, language, options.min_chrf))
-    sentences = read_sentences(options.data, options.text, language, options.excluded)
+        least = _MIN_CHRF if options.min_chrf is None else options.min_chrf
+        filters.append(open_round_trip(options.back, language, least))
+    sentences = read_sentences(data, options.text, language, options.excluded)
     count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap, filters=filters)
     write(f"{options.output}: {counted(count, 'translation')} written")
     return 0

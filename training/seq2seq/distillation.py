@@ -48,23 +48,25 @@ class TranslationFilter(Protocol):
 
 
 class NearReference(NamedTuple):
-    """Leaves out translations that a data set has already, and those that are unlike all that it has."""
+    """Leaves out translations that are a reference, case and punctuation aside, and those that are unlike all."""
 
     references: Mapping[str, Collection[str]]
     """The translations of each sentence in the data set."""
     min_chrf: float
-    """The least chrF2 of a translation beside the most similar reference, 0 to 100."""
+    """The least chrF2 of a translation with the closest reference, 0 to 100."""
 
     def keeps(self, sentences: Sequence[str], translations: Sequence[str]) -> list[bool]:
         """Whether each translation is kept; never that of a sentence without references."""
         return [
-            translation not in self.references.get(sentence, ())
-            and any(
-                sentence_chrf(translation, reference) >= self.min_chrf
-                for reference in self.references.get(sentence, ())
-            )
+            self._keeps(translation, self.references.get(sentence, ()))
             for sentence, translation in zip(sentences, translations, strict=True)
         ]
+
+    def _keeps(self, translation: str, references: Collection[str]) -> bool:
+        folded = fold(translation)
+        return folded not in ("", *map(fold, references)) and any(
+            sentence_chrf(translation, reference) >= self.min_chrf for reference in references
+        )
 
 
 class RoundTrip(NamedTuple):
@@ -90,7 +92,7 @@ def translate_corpus(
     swap: bool,
     filters: Sequence[TranslationFilter] = (),
 ) -> int:
-    """Write a line for each sentence: the sentence, a tab, its translation. Returns the number of lines written now.
+    """Write a line for each pair that is kept: the sentence, a tab, its translation. Returns their number.
 
     A file that is there already is continued after its last line; its lines must be those of earlier sentences. A line
     that a kill left incomplete is written again.
@@ -100,7 +102,7 @@ def translate_corpus(
         sentences: cleaned; those that are empty are left out.
         path: the file.
         swap: whether the translation comes first.
-        filters: leave out translations, each of those that the ones before it kept.
+        filters: applied in order; only pairs that all of them keep are written.
 
     Raises:
         DatasetError: the file holds something else.
@@ -121,8 +123,9 @@ def translate_corpus(
 
 
 def _kept(pairs: list[tuple[str, str]], filters: Sequence[TranslationFilter]) -> list[tuple[str, str]]:
-    for one in filters:
-        keeps = one.keeps([sentence for sentence, _ in pairs], [translation for _, translation in pairs])
+    for translation_filter in filters:
+        sentences, translations = ([pair[side] for pair in pairs] for side in (0, 1))
+        keeps = translation_filter.keeps(sentences, translations)
         pairs = [pair for pair, keep in zip(pairs, keeps, strict=True) if keep]
     return pairs
 
@@ -145,47 +148,47 @@ def _translated(path: Path, sentences: Sequence[str], *, swap: bool) -> int:
     return position
 
 
-def read_sentences(data: str, text: str, language: str, excluded: str = "") -> list[str]:
+def read_sentences(data: ParallelData | None, text: str, language: str, excluded: str = "") -> list[str]:
     """The training sentences of a data set, or the lines of a file, cleaned, each once.
 
     Args:
-        data: name of the data set; empty for a file.
+        data: the data set; None for a file.
         text: path or address of the file.
         language: the language of the sentences.
         excluded: name of a data set whose sentences are left out, of all its splits, case and punctuation aside; empty
             for none.
 
     Raises:
-        ConfigError: the data set has another source language.
+        ConfigError: the excluded data set has another source language.
         DatasetError: the file cannot be read.
     """
     if data:
-        sentences = [pair.source for pair in _data_in(language, "--data", data).splits["train"]]
+        sentences = [pair.source for pair in data.splits["train"]]
     else:
         sentences = [clean(line) for line in utf_8_lines(unpacked(read_file(text), text), text)]
     known: set[str] = set()
     if excluded:
-        splits = _data_in(language, "--except", excluded).splits.values()
+        splits = data_in(language, "--except", excluded).splits.values()
         known = {fold(pair.source) for pairs in splits for pair in pairs}
     return [sentence for sentence in dict.fromkeys(sentences) if fold(sentence) not in known]
 
 
-def _data_in(language: str, option: str, name: str) -> ParallelData:
-    """A data set whose source is in a language."""
+def data_in(language: str, option: str, name: str) -> ParallelData:
+    """A data set whose source is in a language.
+
+    Raises:
+        ConfigError: the data set, which the option names, has another source language.
+    """
     data = load_data(DataConfig(data=name))
     if data.source != language:
         raise ConfigError(f"{option} {name}: its source is {data.source}; the translator reads {language}")
     return data
 
 
-def near_reference(data: str, language: str, min_chrf: float) -> NearReference:
-    """What compares translations with those that the training pairs of a data set have.
-
-    Raises:
-        ConfigError: the data set has another source language.
-    """
+def near_reference(data: ParallelData, min_chrf: float) -> NearReference:
+    """What compares translations with those of the training pairs of a data set."""
     references: dict[str, set[str]] = {}
-    for pair in _data_in(language, "--data", data).splits["train"]:
+    for pair in data.splits["train"]:
         references.setdefault(pair.source, set()).add(pair.target)
     return NearReference(references, min_chrf)
 

@@ -10,19 +10,22 @@ from torch import Tensor
 _CHUNK = 64  # rows of scores that stay in a CPU's cache during all passes
 
 _ChunkLoss = Callable[[Tensor, Tensor, slice], Tensor]
-"""The loss of the tokens of a slice; its gradient by the scores, the first argument, is written to the second."""
+"""The loss of a slice of the tokens; its gradient by the scores, the first argument, is written to the second."""
 
 
 class _FusedLoss(torch.autograd.Function):
-    """A loss summed over tokens; its gradient is computed with it, chunk by chunk, in the type of the scores."""
+    """A loss summed over tokens, of R rows of scores, one or several of each token.
+
+    Its gradient is computed with it, chunk by chunk, in the type of the scores.
+    """
 
     @staticmethod
     def forward(ctx: Any, scores_RV: Tensor, tokens: int, chunk_loss: _ChunkLoss) -> Tensor:
         gradient_RV = torch.empty_like(scores_RV)
-        rows = _CHUNK if scores_RV.device.type == "cpu" else tokens
+        step = _CHUNK if scores_RV.device.type == "cpu" else max(1, tokens)
         loss = torch.zeros((), device=scores_RV.device)
-        for start in range(0, tokens, rows):
-            loss += chunk_loss(scores_RV, gradient_RV, slice(start, start + rows))
+        for start in range(0, tokens, step):
+            loss += chunk_loss(scores_RV, gradient_RV, slice(start, start + step))
         ctx.save_for_backward(gradient_RV)
         return loss
 
@@ -33,9 +36,10 @@ class _FusedLoss(torch.autograd.Function):
 
 
 def _chunk_cross_entropy(
-    scores_NV: Tensor, gradient_NV: Tensor, chunk: slice, *, targets_N: Tensor, smoothing: float
+    scores_NV: Tensor, gradient_NV: Tensor, rows: slice, *, targets_N: Tensor, smoothing: float
 ) -> Tensor:
-    scores_CV, targets_C1 = scores_NV[chunk], targets_N[chunk].unsqueeze(1)
+    """The cross-entropy of C tokens with label smoothing."""
+    scores_CV, targets_C1 = scores_NV[rows], targets_N[rows].unsqueeze(1)
     size = scores_CV.shape[1]
     values = scores_CV.float() if scores_CV.dtype != torch.float32 else scores_CV.clone()
     values -= values.amax(dim=1, keepdim=True)
@@ -45,25 +49,25 @@ def _chunk_cross_entropy(
     values /= total
     values -= smoothing / size
     values.scatter_add_(1, targets_C1, values.new_full(targets_C1.shape, smoothing - 1))
-    gradient_NV[chunk] = values
+    gradient_NV[rows] = values
     return loss
 
 
-def _chunk_divergence(scores_2NV: Tensor, gradient_2NV: Tensor, chunk: slice) -> Tensor:
+def _chunk_divergence(scores_2NV: Tensor, gradient_2NV: Tensor, rows: slice) -> Tensor:
     """The divergences of some tokens between the first half of the scores and the second.
 
     With p and q the predictions and d = log p - log q, the loss is (p - q) d / 2; its gradient by the scores of p is
     (p (d - p d) + p - q) / 2, where p d is summed over the vocabulary.
     """
-    logarithms = [scores_NV[chunk].float().log_softmax(1) for scores_NV in scores_2NV.chunk(2)]
+    logarithms = [scores_NV[rows].float().log_softmax(1) for scores_NV in scores_2NV.chunk(2)]
     p, q = (values.exp() for values in logarithms)
     d = logarithms[0].sub_(logarithms[1])
     p_minus_q = p - q
     loss = (p_minus_q * d).sum() / 2
     p_d, q_d = ((values * d).sum(1, keepdim=True) for values in (p, q))
     first_gradient_NV, second_gradient_NV = gradient_2NV.chunk(2)
-    first_gradient_NV[chunk] = p.mul_(d - p_d).add_(p_minus_q).div_(2)
-    second_gradient_NV[chunk] = q.mul_(q_d - d).sub_(p_minus_q).div_(2)
+    first_gradient_NV[rows] = p.mul_(d - p_d).add_(p_minus_q).div_(2)
+    second_gradient_NV[rows] = q.mul_(q_d - d).sub_(p_minus_q).div_(2)
     return loss
 
 

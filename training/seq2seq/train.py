@@ -127,8 +127,10 @@ def train(config: TranslatorConfig, data: ParallelData, run: Run, device: torch.
     run.drop_metrics_after(state.epoch)
     pairs, phrases = data.splits["train"], {}
     if config.phrases or config.placeholders or config.rare_words:
-        log.info("aligning the words of %d pairs, to extract words and phrases", len(pairs))
-        phrases = extract_phrases(pairs)
+        # Copies of a pair, as of oversampled ones, say nothing about how reliable its alignment is.
+        distinct = list(dict.fromkeys(pairs))
+        log.info("aligning the words of %d pairs, to extract words and phrases", len(distinct))
+        phrases = extract_phrases(distinct)
     if config.rare_words:
         translator.rare_words = files_from_main(
             run.path, lambda: _rare_words(config, run, data, translator.source, phrases)

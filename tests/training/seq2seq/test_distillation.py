@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -86,17 +87,20 @@ def test_translations_that_do_not_come_back_are_left_out_and_not_made_again(tmp_
     assert path.read_text() == "".join(f"{german[sentence]}\t{sentence}\n" for sentence in kept)
 
 
-def test_paraphrases_of_the_translations_of_a_data_set_are_kept() -> None:
-    filter_ = NearReference({"I am tired.": {"Ich bin müde."}, "He sleeps.": {"Er schläft.", "Er schläft gerade."}}, 35)
+@pytest.mark.parametrize("least", [0, 35])
+def test_translations_that_are_like_a_reference_and_none_of_them_are_kept(least: float) -> None:
+    references = {"I am tired.": {"Ich bin müde."}, "He sleeps.": {"Er schläft.", "Er schläft gerade."}}
+    filter_ = NearReference(references, least)
     translations = {
-        "I am tired.": ["Ich bin müde.", "Ich bin sehr müde.", "Kaufen Sie Brot!", ""],
+        "I am tired.": ["Ich bin müde.", "ich bin müde!", "Ich bin erschöpft.", "Kaufen Sie Brot!", ""],
         "He sleeps.": ["Er schläft gerade.", "Er schläft ja gerade."],
         "She runs.": ["Sie rennt."],
     }
     pairs = [(sentence, translation) for sentence, texts in translations.items() for translation in texts]
     keeps = filter_.keeps(*map(list, zip(*pairs, strict=True)))
     kept = [translation for (_, translation), keep in zip(pairs, keeps, strict=True) if keep]
-    assert kept == ["Ich bin sehr müde.", "Er schläft ja gerade."]
+    unlike = ["Kaufen Sie Brot!"] if least == 0 else []
+    assert kept == ["Ich bin erschöpft.", *unlike, "Er schläft ja gerade."]
 
 
 def test_references_are_those_of_training() -> None:
@@ -104,17 +108,62 @@ def test_references_are_those_of_training() -> None:
         name="known", source="en", target="de", licence="", attribution="",
         splits={"train": [Pair("a", "b"), Pair("a", "c")], "dev": [Pair("d", "e")]},
     )  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "load_data", lambda config: data)
-        assert near_reference("tatoeba:eng-deu", "en", 35).references == {"a": {"b", "c"}}
-        with pytest.raises(ConfigError, match="--data tatoeba:eng-deu: its source is en; the translator reads de"):
-            near_reference("tatoeba:eng-deu", "de", 35)
+    assert near_reference(data, 35).references == {"a": {"b", "c"}}
 
 
-def test_a_text_has_no_references(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_translations_near_the_references_of_a_data_set_are_written(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [Pair("The dog sleeps.", "Der Hund schläft jetzt."), Pair("The cat", "Der Katze"), Pair("The dog", "Eis!")]
+    data = ParallelData(
+        name="known", source="en", target="de", licence="", attribution="", splits={"train": pairs, "dev": []}
+    )
+    monkeypatch.setattr(module, "load_data", lambda config: data)
+    output = tmp_path / "pairs.tsv"
+    command = ["seq2seq", "translate", str(bundle), "--data", "tatoeba:eng-deu", "--output", str(output)]
+    assert main([*command, "--min-reference-chrf", "35"]) == 0
+    assert output.read_text() == "The dog sleeps.\tDer Hund schläft.\n"
+    assert main([*command, "--min-reference-chrf", "35"]) == 0  # continued after the last line: nothing more is kept
+    assert output.read_text() == "The dog sleeps.\tDer Hund schläft.\n"
+
+
+def test_only_pairs_that_all_filters_keep_are_written(tmp_path: Path) -> None:
+    class Longer(NamedTuple):
+        least: int
+
+        def keeps(self, sentences: Sequence[str], translations: Sequence[str]) -> list[bool]:
+            return [len(sentence) >= self.least for sentence in sentences]
+
+    def translate_batch(batch: Sequence[str]) -> list[str]:
+        return [sentence.upper() for sentence in batch]
+
+    path, sentences = tmp_path / "pairs.tsv", ["a", "bcd", "ef"]
+    assert translate_corpus(translate_batch, sentences, path, swap=False, filters=[Longer(9), Longer(2)]) == 0
+    assert translate_corpus(translate_batch, sentences, path, swap=False, filters=[Longer(3), Longer(2)]) == 1
+    assert path.read_text() == "bcd\tBCD\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--min-reference-chrf", "35"], "compares with the translations of --data"),
+        (["--min-chrf", "35"], "what --back makes of their translations"),
+    ],
+)
+def test_thresholds_without_what_they_are_for_are_refused(
+    options: list[str], message: str, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "text").write_text("The dog sleeps.\n")
     command = ["seq2seq", "translate", str(bundle), "--text", str(tmp_path / "text"), "--output", str(tmp_path / "out")]
-    assert_user_error([*command, "--min-reference-chrf", "35"], "compares with the translations of --data", capsys)
+    assert_user_error([*command, *options], message, capsys)
+
+
+@pytest.mark.parametrize(("value", "message"), [("101", "101 is not from 0 to 100"), ("much", "'much' is no number")])
+def test_a_threshold_is_a_percentage(value: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--min-chrf", "--min-reference-chrf"):
+        with pytest.raises(SystemExit):
+            main(["seq2seq", "translate", "model", "--text", "text", "--output", "pairs.tsv", option, value])
+        assert f"{option}: {message}" in capsys.readouterr().err
 
 
 def test_sentences_of_another_data_set_are_left_out(tmp_path: Path) -> None:
@@ -124,9 +173,9 @@ def test_sentences_of_another_data_set_are_left_out(tmp_path: Path) -> None:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "load_data", lambda config: known)
-        assert read_sentences("", str(tmp_path / "text"), "en", "tatoeba:eng-deu") == ["I am here."]
+        assert read_sentences(None, str(tmp_path / "text"), "en", "tatoeba:eng-deu") == ["I am here."]
         with pytest.raises(ConfigError, match="--except tatoeba:eng-deu: its source is en; the translator reads de"):
-            read_sentences("", str(tmp_path / "text"), "de", "tatoeba:eng-deu")
+            read_sentences(None, str(tmp_path / "text"), "de", "tatoeba:eng-deu")
 
 
 def test_the_way_back_needs_the_other_direction(

@@ -115,10 +115,29 @@ def test_names_are_learned_from_pairs(subwords: Subwords) -> None:
         Pair("Smith", "Schmidt"): 2, Pair("Smith", "Smith"): 30, Pair("dog", "Hund"): 9, Pair("Pat", "Klaus"): 3,
         Pair("Kong", "Hongkong"): 9, Pair("Jose", "Josef"): 2,
     }  # fmt: skip
-    texts = ["Smith lives in Boston"] * 30 + ["It is Sunday"] * 90 + ["Munich, Pat and Jose in Kong"] * 3
-    learned = learn_names([Pair(text, "") for text in texts], phrases, subwords)
+    texts = [
+        *(f"Smith lives in Boston {number}" for number in range(30)),
+        *(f"It is Sunday {number}" for number in range(90)),
+        *(f"Munich, Pat and Jose in Kong {number}" for number in range(12)),
+    ]
+    learned = learn_names([Pair(text, f"Satz {number}") for number, text in enumerate(texts)], phrases, subwords)
     assert learned.translations == {"Boston": "Boston", "Munich": "München", "Smith": "Smith"}
     assert learned.known_words >= {"Sunday", "Pat", "Jose", "Kong"}
+
+
+def test_a_name_that_few_sentences_have_is_not_known(subwords: Subwords) -> None:
+    pairs = [Pair(f"Priya sees Gdansk {number}", f"Priya sieht Danzig {number}") for number in range(9)]
+    learned = learn_names(pairs, {}, subwords)
+    assert learned.translations == {"Priya": "Priya"}
+    assert not learned.known_words & {"Priya", "Gdansk"}
+    assert "Gdansk" in learn_names([*pairs, Pair("Gdansk is big", "Danzig ist groß")], {}, subwords).known_words
+
+
+def test_copies_and_further_translations_of_a_sentence_do_not_make_a_name_known(subwords: Subwords) -> None:
+    pairs = [Pair("Priya sees Gdansk", f"Priya sieht Danzig {number}") for number in range(20)]
+    further = [Pair(f"Priya looks at Gdansk {number}", pairs[0].target) for number in range(20)]
+    learned = learn_names([*pairs, *further, *pairs], {}, subwords)
+    assert (learned.translations, learned.known_words) == ({}, frozenset())
 
 
 def priced(count: int) -> ParallelData:

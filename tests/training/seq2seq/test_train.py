@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -350,7 +349,6 @@ def test_greedy_translations_end(run: Run) -> None:
 
 def test_precision_that_is_asked_for() -> None:
     assert pick_precision("fp32", CPU) == torch.float32
-    assert pick_precision("auto", CPU) in (torch.float32, torch.bfloat16)
     with pytest.raises(ConfigError, match="needs a GPU"):
         pick_precision("fp16", CPU)
 
@@ -367,7 +365,7 @@ def test_automatic_precision_by_the_units_of_the_cpu(
     units: list[str], expected: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for query in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-        monkeypatch.setattr(torch.cpu, query, partial(bool, query in units))
+        monkeypatch.setattr(torch.cpu, query, lambda answer=query in units: answer)
     monkeypatch.setattr(precision, "bf16_error", lambda device, cell: None)
     assert pick_precision("auto", CPU) == expected
     assert pick_precision("bf16", CPU) == torch.bfloat16

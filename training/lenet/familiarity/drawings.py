@@ -28,12 +28,8 @@ def _turn(points: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.
     """Points in -1..1 turned and stretched at random, in pixels of the canvas."""
     angle = rng.uniform(-0.5, 0.5)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return _to_canvas(points * rng.uniform(0.6, 1, 2) @ turn.T)
-
-
-def _to_canvas(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Points in -1..1, in pixels of the canvas."""
-    return np.asarray(points * (_CANVAS / 2 - _MARGIN) + _CANVAS / 2, np.float64)
+    stretched = points * rng.uniform(0.6, 1, 2) @ turn.T
+    return np.asarray(stretched * (_CANVAS / 2 - _MARGIN) + _CANVAS / 2, np.float64)
 
 
 def _cropped(canvas: NDArray[np.uint8]) -> Ink:
@@ -113,7 +109,7 @@ def arcs(rng: np.random.Generator) -> Ink:
     """Two to four arcs of ellipses."""
     canvas = _blank()
     for _ in range(int(rng.integers(2, 5))):
-        (center_x, center_y), (radius_x, radius_y) = _points(rng, 1)[0], rng.uniform(6, 18, 2)
+        (center_x, center_y), (radius_x, radius_y) = rng.uniform(22, 42, 2), rng.uniform(6, 18, 2)
         start, turned = rng.uniform(0, 360, 2)
         cv2.ellipse(
             canvas, (round(center_x), round(center_y)), (round(radius_x), round(radius_y)), turned, start,
@@ -123,12 +119,14 @@ def arcs(rng: np.random.Generator) -> Ink:
 
 
 def closed_curve(rng: np.random.Generator) -> Ink:
-    """A smooth outline around a point, drawn or filled."""
+    """A smooth outline around a point, unlike an ellipse, drawn or filled."""
     canvas = _blank()
     angles = np.linspace(0, 2 * np.pi, 80, endpoint=False)
     radius = np.ones(len(angles))
-    for frequency in range(1, int(rng.integers(3, 7))):
-        radius += rng.uniform(-0.6, 0.6) / frequency * np.cos(frequency * angles + rng.uniform(0, 2 * np.pi))
+    for frequency in range(1, int(rng.integers(4, 7))):
+        # Without the third frequency it would be nearly an ellipse, as a 0 is.
+        amplitude = rng.uniform(0.25, 0.4) if frequency == 3 else rng.uniform(0, 0.6) / frequency
+        radius += amplitude * np.cos(frequency * angles + rng.uniform(0, 2 * np.pi))
     radius = np.maximum(radius, 0.15)
     points = _turn(np.stack([np.cos(angles), np.sin(angles)], 1) * (radius / radius.max())[:, None], rng)
     if rng.random() < 0.5:
@@ -143,10 +141,12 @@ def loops(rng: np.random.Generator) -> Ink:
     canvas = _blank()
     time = np.linspace(0, 2 * np.pi, 160, endpoint=False)
     if rng.random() < 0.5:
-        x, y = rng.choice([(1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2), (3, 4)])
-        points = np.stack([np.sin(x * time + rng.uniform(0, np.pi)), np.sin(y * time)], 1)
+        x, y = rng.choice([(1, 2), (1, 3), (3, 1), (2, 3), (3, 2), (3, 4)])  # (2, 1) is an 8
+        # Near these phases the curve does not run back on itself.
+        phase = (np.pi / 2 if x % 2 and y % 2 else 0) + rng.uniform(-0.2, 0.2)
+        points = np.stack([np.sin(x * time + phase), np.sin(y * time)], 1)
     else:
-        depth = rng.uniform(0.3, 0.7)
+        depth = rng.uniform(0.55, 0.8)
         radius = 1 - depth + depth * np.cos(int(rng.integers(2, 6)) * time)
         points = np.stack([np.cos(time), np.sin(time)], 1) * radius[:, None]
     _line(canvas, _turn(points, rng), rng, closed=True)
@@ -154,13 +154,13 @@ def loops(rng: np.random.Generator) -> Ink:
 
 
 def outlines(rng: np.random.Generator) -> Ink:
-    """Two or three outlines of polygons or ellipses, within each other or side by side."""
+    """Two or three outlines of polygons or ellipses, within each other or side by side, not on top of each other."""
     canvas = _blank()
     center = np.full(2, _CANVAS / 2)
     if rng.random() < 0.4:
         rings = [(center, _CANVAS / 2 - _MARGIN), (center, rng.uniform(6, 14))]
     else:
-        direction, distance = rng.uniform(0, 2 * np.pi), rng.uniform(6, 14)
+        direction, distance = rng.uniform(-np.pi / 4, np.pi / 4), rng.uniform(6, 14)
         offset = np.array([np.cos(direction), np.sin(direction)]) * distance
         rings = [(center - offset, rng.uniform(8, 14)), (center + offset, rng.uniform(8, 14))]
         if rng.random() < 0.3:
@@ -174,13 +174,15 @@ def outlines(rng: np.random.Generator) -> Ink:
 
 
 def grid(rng: np.random.Generator) -> Ink:
-    """Lines that cross at right angles, as in a ladder, a fence or a window."""
+    """Two lines or more across three or more, as in a ladder, a fence or a window."""
     canvas = _blank()
-    across, down = rng.integers(2, 5, 2)
-    for fraction in np.linspace(-1, 1, across):
-        _line(canvas, _to_canvas(np.array([[-1, fraction], [1, fraction]])), rng, closed=False)
-    for fraction in np.linspace(-1, 1, down):
-        _line(canvas, _to_canvas(np.array([[fraction, -1], [fraction, 1]])), rng, closed=False)
+    few, many = np.linspace(-1, 1, int(rng.integers(2, 5))), np.linspace(-1, 1, int(rng.integers(3, 5)))
+    lines = [[(-1, y), (1, y)] for y in few] + [[(x, -1), (x, 1)] for x in many]
+    points = np.array(lines).reshape(-1, 2)
+    if rng.random() < 0.5:
+        points = points[:, ::-1]
+    for line in _turn(points, rng).reshape(-1, 2, 2):
+        _line(canvas, line, rng, closed=False)
     return _cropped(canvas)
 
 

@@ -1,7 +1,10 @@
 """Learns the names of a language and the words that are none from sentence pairs, see `service...text.names`.
 
 A name is written with a capital within sentences, and so is its translation, which is spelled the same or nearly so:
-Boston and Boston, Munich and München. Frequent words are left to the network, whatever they are.
+Boston and Boston, Munich and München. Words that enough sentences have are left to the network, whatever they are.
+
+Sentences are counted once each: neither the copies of oversampled pairs nor further translations of a sentence teach
+the network a name.
 """
 
 from collections import Counter
@@ -22,8 +25,10 @@ _MIN_OTHER_SHARE, _MIN_OTHER_COUNT = 0.8, 3
 """What two different spellings must reach; people's names are aligned with others in a few sentences."""
 _FREQUENT = 20
 """A word with another spelling in the target language that is in more sentences than this is no rare word."""
-_MIN_KNOWN = 2
+_MIN_KNOWN = 10
 """Sentences that a word must be in before the network is taken to translate it."""
+_MIN_COPIED = 2
+"""Sentences that a word must be in before it counts as a name because most of their translations have it too."""
 
 
 def learn_names(pairs: Sequence[Pair], phrases: Mapping[Pair, int], subwords: Subwords) -> NameList:
@@ -34,9 +39,14 @@ def learn_names(pairs: Sequence[Pair], phrases: Mapping[Pair, int], subwords: Su
         phrases: extracted from them, with their counts.
         subwords: the subwords of the source language; a word that is one piece is known without a list.
     """
-    counts = Counter(word for pair in pairs for word in set(split_words(pair.source)))
+    counts, copied = _count_words(pairs)
     totals = side_totals(phrases)
     translations = {
+        word: word
+        for word, count in copied.items()
+        if _is_name(word) and counts[word] >= _MIN_COPIED and count > _MIN_SHARE * counts[word]
+    }
+    translations |= {
         phrase.source: phrase.target
         for phrase, count in phrases.items()
         if all(map(_is_name, phrase))
@@ -53,6 +63,24 @@ def learn_names(pairs: Sequence[Pair], phrases: Mapping[Pair, int], subwords: Su
         if _is_name(word) and count >= _MIN_KNOWN and len(subwords.encode(word)) > 1
     )
     return NameList(translations=translations, known_words=frozenset(known).difference(translations))
+
+
+def _count_words(pairs: Sequence[Pair]) -> tuple[Counter[str], Counter[str]]:
+    """For each word, the number of sentences that have it, and of those whose translation has it too.
+
+    A pair with a sentence, on either side, that an earlier one has is not counted.
+    """
+    counts, copied = Counter[str](), Counter[str]()
+    sources, targets = set[str](), set[str]()
+    for pair in pairs:
+        if pair.source in sources or pair.target in targets:
+            continue
+        sources.add(pair.source)
+        targets.add(pair.target)
+        words = set(split_words(pair.source))
+        counts.update(words)
+        copied.update(words.intersection(split_words(pair.target)))
+    return counts, copied
 
 
 def _is_name(text: str) -> bool:

@@ -130,6 +130,8 @@ def test_a_name_that_few_sentences_have_is_not_known(subwords: Subwords) -> None
     learned = learn_names(pairs, {}, subwords)
     assert learned.translations == {"Priya": "Priya"}
     assert not learned.known_words & {"Priya", "Gdansk"}
+    words = [Pair(f"Religion, {number}: religion", f"Religion {number}") for number in range(9)]
+    assert learn_names(words, {}, subwords).translations == {}
     assert "Gdansk" in learn_names([*pairs, Pair("Gdansk is big", "Danzig ist groß")], {}, subwords).known_words
 
 

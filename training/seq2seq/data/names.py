@@ -44,7 +44,10 @@ def learn_names(pairs: Sequence[Pair], phrases: Mapping[Pair, int], subwords: Su
     translations = {
         word: word
         for word, count in copied.items()
-        if _is_name(word) and counts[word] >= _MIN_COPIED and count > _MIN_SHARE * counts[word]
+        if _is_name(word)
+        and counts[word] >= _MIN_COPIED
+        and count > _MIN_SHARE * counts[word]
+        and counts[word.lower()] < counts[word]  # Religion at the start of a sentence is no name
     }
     translations |= {
         phrase.source: phrase.target

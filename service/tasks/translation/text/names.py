@@ -113,10 +113,11 @@ class NameFinder:
     ) -> None:
         self._language, self._target = language, target
         self._subwords, self._lowercase_words, self._frequent = subwords, truecaser.lowercase_words, frequent_words
-        self._known_words = (
-            names.known_words | _NO_NAMES.get(language, frozenset()) | _TITLES.get(language, frozenset())
-        )
-        self._translations = {**dict.fromkeys(first_names(), ""), **exonyms(language, target), **names.translations}
+        places = exonyms(language, target)
+        # A list of places is surer than a model that has read a name a few times.
+        self._known_words = names.known_words.difference(places)
+        self._no_names = _NO_NAMES.get(language, frozenset()) | _TITLES.get(language, frozenset())
+        self._translations = {**dict.fromkeys(first_names(), ""), **places, **names.translations}
         several = sorted((name for name in self._translations if " " in name), key=len, reverse=True)
         self._several_words = (
             re.compile(rf"(?<!\w)(?=[A-Z])(?:{'|'.join(map(re.escape, several))})(?!\w)") if several else None
@@ -163,7 +164,7 @@ class NameFinder:
                 return Name(start, match.end(), self._genitive(text, match, translation))
         if translation is None:
             follows = after_title or (after_name and not self._is_noun(text, start, stem))
-            if stem in self._known_words or len(stem) == 1:
+            if stem in self._no_names or len(stem) == 1 or (stem in self._known_words and not after_title):
                 return None
             if not (follows and stem[1:].islower()) and not self._is_unknown(text, start, stem):
                 return None
@@ -175,7 +176,7 @@ class NameFinder:
     def _listed(self, word: str) -> str | None:
         """What the lists say that a name is in the target language; None if the model knows it, or they do not."""
         translation = self._translations.get(word)
-        if translation is None or self._is_piece(word) or word in self._known_words:
+        if translation is None or self._is_piece(word) or word in self._known_words or word in self._no_names:
             return None
         if word.lower() in self._frequent and word not in first_names():
             return None

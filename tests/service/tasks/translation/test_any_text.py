@@ -156,8 +156,8 @@ def test_a_stream_sends_the_text_of_the_answer(pair: str) -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("<b>&Fenster</b> schließen", "close <b>&the window</b>"),
-        ("<b>_Fenster</b> schließen", "close <b>_the window</b>"),
+        ("<b>&Datei</b> löschen", "delete <b>&the file</b>"),
+        ("<b>_Datei</b> öffnen", "Open <b>_file</b>"),
         ("_Fenster<br>Der Hund", "_Window<br>The dog"),
         ("<i><b>&Fenster</b></i><hr>Der Hund", "<i><b>&Window</b></i><hr>The dog"),
     ],

@@ -70,7 +70,7 @@ def test_every_kind_comes_through(pair: str, is_html: bool) -> None:
     ("pair", "text", "answer"),
     [
         ("en-de", "{n, plural, one {# new message} other {# new messages}}",
-         "{n, plural, one {# neue Nachricht} other {# neue Nachrichten}}"),
+         "{n, plural, one {# neue Nachricht} other {# neuen Nachrichten}}"),
         ("en-de", "{sex, select, male {He is here.} other {They are here.}}",
          "{sex, select, male {Er ist hier.} other {Sie sind hier.}}"),
         ("de-en", "{sex, select, female {Sie ist hier.} other {Wir sind hier.}}",

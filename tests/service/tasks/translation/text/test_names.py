@@ -29,6 +29,12 @@ def finder(language: str, names: NameList | None = None) -> NameFinder:
     )
 
 
+def test_places_and_names_after_a_title_are_found_though_training_had_them() -> None:
+    names = NameList(known_words=frozenset(["Munich", "Smith", "Because"]))
+    text = "Because Smith saw Mr. Smith in Munich"
+    assert list(finder("en", names).find(text, 0, len(text))) == [(22, 27, "Smith"), (31, 37, "München")]
+
+
 @pytest.fixture(scope="module")
 def finders() -> dict[str, NameFinder]:
     return {language: finder(language) for language in LANGUAGES}

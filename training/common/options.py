@@ -159,6 +159,17 @@ def non_negative(text: str) -> int:
     return _at_least(0, text)
 
 
+def percentage(text: str) -> float:
+    """Parse an option that must be from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+    if not 0 <= value <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 100")
+    return value
+
+
 def _at_least(minimum: int, text: str) -> int:
     try:
         value = int(text)

@@ -1,6 +1,6 @@
 """The translator's part of the commands `lectern-train seq2seq train | evaluate | export`."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from training.common.options import (
     add_machine_options,
     add_split_option,
     moved_data_files,
+    percentage,
     positive,
 )
 from training.common.run import Run
@@ -33,7 +34,7 @@ from training.seq2seq.data.licensing import check_redistributable
 from training.seq2seq.data.sources import load_data
 from training.seq2seq.distillation import (
     TranslationFilter,
-    data_in,
+    load_data_in,
     near_reference,
     open_model,
     open_round_trip,
@@ -169,27 +170,17 @@ def _add_commands(commands: Any) -> None:
         "sentence are left out",
     )  # fmt: skip
     parser.add_argument(
-        "--min-chrf", type=_percentage, metavar="X",
+        "--min-chrf", type=percentage, metavar="X",
         help=f"with --back: the least chrF2, 0 to 100 (default: {_MIN_CHRF:g})",
     )  # fmt: skip
     parser.add_argument(
-        "--min-reference-chrf", type=_percentage, metavar="X",
+        "--min-reference-chrf", type=percentage, metavar="X",
         help="with --data: keep only translations that are no translation of the sentence in the data set, and have a "
         "chrF2 of at least X, 0 to 100, with the closest one there; for data diversification (Nguyen et al. 2020)",
     )  # fmt: skip
     parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
     add_machine_options(parser)
     parser.set_defaults(command_function=_translate)
-
-
-def _percentage(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no number") from error
-    if not 0 <= value <= 100:
-        raise ArgumentTypeError(f"{text} is not from 0 to 100")
-    return value
 
 
 def _translate(options: Namespace) -> int:
@@ -199,7 +190,7 @@ def _translate(options: Namespace) -> int:
     if options.min_chrf is not None and not options.back:
         raise ConfigError("--min-chrf compares sentences with what --back makes of their translations; name a model")
     translate_batch, language = open_model(options.model, options.beam_size)
-    data = data_in(language, "--data", options.data) if options.data else None
+    data = load_data_in(language, "--data", options.data) if options.data else None
     filters: list[TranslationFilter] = []
     if data and options.min_reference_chrf is not None:
         filters.append(near_reference(data, options.min_reference_chrf))

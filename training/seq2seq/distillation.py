@@ -168,12 +168,12 @@ def read_sentences(data: ParallelData | None, text: str, language: str, excluded
         sentences = [clean(line) for line in utf_8_lines(unpacked(read_file(text), text), text)]
     known: set[str] = set()
     if excluded:
-        splits = data_in(language, "--except", excluded).splits.values()
+        splits = load_data_in(language, "--except", excluded).splits.values()
         known = {fold(pair.source) for pairs in splits for pair in pairs}
     return [sentence for sentence in dict.fromkeys(sentences) if fold(sentence) not in known]
 
 
-def data_in(language: str, option: str, name: str) -> ParallelData:
+def load_data_in(language: str, option: str, name: str) -> ParallelData:
     """A data set whose source is in a language.
 
     Raises:

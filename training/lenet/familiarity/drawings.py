@@ -20,6 +20,20 @@ def _line(canvas: NDArray[np.uint8], points: NDArray[np.floating], rng: np.rando
     cv2.polylines(canvas, [np.rint(points).astype(np.int32)], closed, 255, width, cv2.LINE_AA)
 
 
+def _outline(canvas: NDArray[np.uint8], points: NDArray[np.floating], rng: np.random.Generator, filled: float) -> None:
+    """Draw a closed line, or fill it, with the probability `filled`."""
+    if rng.random() < filled:
+        cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], 255, cv2.LINE_AA)
+    else:
+        _line(canvas, points, rng, closed=True)
+
+
+def _around(angles: NDArray[np.floating], radius: NDArray[np.floating] | float = 1.0) -> NDArray[np.float64]:
+    """The points [N, 2] at these angles and distances from the origin."""
+    unit = np.stack([np.cos(angles), np.sin(angles)], 1)
+    return np.asarray(unit * np.reshape(radius, (-1, 1)), np.float64)
+
+
 def _points(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
     return rng.uniform(_MARGIN, _CANVAS - _MARGIN, (count, 2))
 
@@ -66,11 +80,8 @@ def polygon(rng: np.random.Generator) -> Ink:
     canvas = _blank()
     corners = int(rng.integers(3, 6))
     angles = rng.uniform(0, 2 * np.pi) + np.arange(corners) * 2 * np.pi / corners
-    points = _turn(np.stack([np.cos(angles), np.sin(angles)], 1), rng)
-    if rng.random() < 0.3:
-        cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], 255, cv2.LINE_AA)
-    else:
-        _line(canvas, points, rng, closed=True)
+    points = _turn(_around(angles), rng)
+    _outline(canvas, points, rng, filled=0.3)
     return _cropped(canvas)
 
 
@@ -128,11 +139,8 @@ def closed_curve(rng: np.random.Generator) -> Ink:
         amplitude = rng.uniform(0.25, 0.4) if frequency == 3 else rng.uniform(0, 0.6) / frequency
         radius += amplitude * np.cos(frequency * angles + rng.uniform(0, 2 * np.pi))
     radius = np.maximum(radius, 0.15)
-    points = _turn(np.stack([np.cos(angles), np.sin(angles)], 1) * (radius / radius.max())[:, None], rng)
-    if rng.random() < 0.5:
-        cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], 255, cv2.LINE_AA)
-    else:
-        _line(canvas, points, rng, closed=True)
+    points = _turn(_around(angles, radius / radius.max()), rng)
+    _outline(canvas, points, rng, filled=0.5)
     return _cropped(canvas)
 
 
@@ -148,7 +156,7 @@ def loops(rng: np.random.Generator) -> Ink:
     else:
         depth = rng.uniform(0.55, 0.8)
         radius = 1 - depth + depth * np.cos(int(rng.integers(2, 6)) * time)
-        points = np.stack([np.cos(time), np.sin(time)], 1) * radius[:, None]
+        points = _around(time, radius)
     _line(canvas, _turn(points, rng), rng, closed=True)
     return _cropped(canvas)
 
@@ -168,7 +176,7 @@ def outlines(rng: np.random.Generator) -> Ink:
     for middle, radius in rings:
         corners = int(rng.choice([3, 4, 5, 6, 24]))  # 24: an ellipse
         angles = rng.uniform(0, 2 * np.pi) + np.arange(corners) * 2 * np.pi / corners
-        points = np.stack([np.cos(angles), np.sin(angles)], 1) * radius * rng.uniform(0.6, 1, 2) + middle
+        points = _around(angles, radius) * rng.uniform(0.6, 1, 2) + middle
         _line(canvas, points, rng, closed=True)
     return _cropped(canvas)
 
@@ -203,11 +211,8 @@ def star(rng: np.random.Generator) -> Ink:
     tips = int(rng.integers(5, 7))
     angles = rng.uniform(0, 2 * np.pi) + np.arange(2 * tips) * np.pi / tips
     radius = np.where(np.arange(2 * tips) % 2, rng.uniform(0.35, 0.5), 1.0)
-    points = _turn(np.stack([np.cos(angles), np.sin(angles)], 1) * radius[:, None], rng)
-    if rng.random() < 0.5:
-        cv2.fillPoly(canvas, [np.rint(points).astype(np.int32)], 255, cv2.LINE_AA)
-    else:
-        _line(canvas, points, rng, closed=True)
+    points = _turn(_around(angles, radius), rng)
+    _outline(canvas, points, rng, filled=0.5)
     return _cropped(canvas)
 
 
@@ -215,7 +220,7 @@ def spiral(rng: np.random.Generator) -> Ink:
     """A spiral of two to three turns."""
     canvas = _blank()
     angles = np.linspace(0, rng.uniform(4, 6) * np.pi, 90)
-    points = np.stack([np.cos(angles), np.sin(angles)], 1) * (angles / angles[-1])[:, None]
+    points = _around(angles, angles / angles[-1])
     _line(canvas, _turn(points * (1, rng.choice([-1, 1])), rng), rng, closed=False)
     return _cropped(canvas)
 

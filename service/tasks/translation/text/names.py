@@ -113,11 +113,11 @@ class NameFinder:
     ) -> None:
         self._language, self._target = language, target
         self._subwords, self._lowercase_words, self._frequent = subwords, truecaser.lowercase_words, frequent_words
-        places = exonyms(language, target)
-        # A list of places is surer than a model that has read a name a few times.
-        self._known_words = names.known_words.difference(places)
+        listed_exonyms = exonyms(language, target)
+        # The list is surer than a model that has read a name a few times.
+        self._known_words = names.known_words.difference(listed_exonyms)
         self._no_names = _NO_NAMES.get(language, frozenset()) | _TITLES.get(language, frozenset())
-        self._translations = {**dict.fromkeys(first_names(), ""), **places, **names.translations}
+        self._translations = {**dict.fromkeys(first_names(), ""), **listed_exonyms, **names.translations}
         several = sorted((name for name in self._translations if " " in name), key=len, reverse=True)
         self._several_words = (
             re.compile(rf"(?<!\w)(?=[A-Z])(?:{'|'.join(map(re.escape, several))})(?!\w)") if several else None

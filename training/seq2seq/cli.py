@@ -165,6 +165,9 @@ def _add_commands(commands: Any) -> None:
         help="leave out the sentences that this data set has, in dev and test too, case and punctuation aside",
     )  # fmt: skip
     parser.add_argument(
+        "--min-words", type=positive, default=1, metavar="N", help="leave out shorter sentences (default: 1)"
+    )
+    parser.add_argument(
         "--back", type=Path, metavar="MODEL",
         help="a run or bundle that translates back; translations that it does not bring back to about the same "
         "sentence are left out",
@@ -175,8 +178,9 @@ def _add_commands(commands: Any) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--min-reference-chrf", type=percentage, metavar="X",
-        help="with --data: keep only translations that are no translation of the sentence in the data set, and have a "
-        "chrF2 of at least X, 0 to 100, with the closest one there; for data diversification (Nguyen et al. 2020)",
+        help="with --data: keep only translations that are neither the sentence itself nor its translation in the data "
+        "set, and have a chrF2 of at least X, 0 to 100, with the closest one there; for data diversification (Nguyen "
+        "et al. 2020)",
     )  # fmt: skip
     parser.add_argument("--beam-size", type=positive, default=5, metavar="N", help="beam size (default: 5)")
     add_machine_options(parser)
@@ -197,7 +201,7 @@ def _translate(options: Namespace) -> int:
     if options.back:
         least = _MIN_CHRF if options.min_chrf is None else options.min_chrf
         filters.append(open_round_trip(options.back, language, least))
-    sentences = read_sentences(data, options.text, language, options.excluded)
+    sentences = read_sentences(data, options.text, language, options.excluded, options.min_words)
     count = translate_corpus(translate_batch, sentences, options.output, swap=options.swap, filters=filters)
     write(f"{options.output}: {counted(count, 'translation')} written")
     return 0

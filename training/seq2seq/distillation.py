@@ -48,7 +48,8 @@ class TranslationFilter(Protocol):
 
 
 class NearReference(NamedTuple):
-    """Leaves out translations that are a reference, case and punctuation aside, and those that are unlike all."""
+    """Leaves out translations that are a reference or the sentence itself, case and punctuation aside, and those that
+    are unlike all references."""
 
     references: Mapping[str, Collection[str]]
     """The translations of each sentence in the data set."""
@@ -58,13 +59,13 @@ class NearReference(NamedTuple):
     def keeps(self, sentences: Sequence[str], translations: Sequence[str]) -> list[bool]:
         """Whether each translation is kept; never that of a sentence without references."""
         return [
-            self._keeps(translation, self.references.get(sentence, ()))
+            self._keeps(sentence, translation, self.references.get(sentence, ()))
             for sentence, translation in zip(sentences, translations, strict=True)
         ]
 
-    def _keeps(self, translation: str, references: Collection[str]) -> bool:
+    def _keeps(self, sentence: str, translation: str, references: Collection[str]) -> bool:
         folded = fold(translation)
-        return folded not in ("", *map(fold, references)) and any(
+        return folded not in ("", fold(sentence), *map(fold, references)) and any(
             sentence_chrf(translation, reference) >= self.min_chrf for reference in references
         )
 
@@ -148,7 +149,9 @@ def _translated(path: Path, sentences: Sequence[str], *, swap: bool) -> int:
     return position
 
 
-def read_sentences(data: ParallelData | None, text: str, language: str, excluded: str = "") -> list[str]:
+def read_sentences(
+    data: ParallelData | None, text: str, language: str, excluded: str = "", min_words: int = 1
+) -> list[str]:
     """The training sentences of a data set, or the lines of a file, cleaned, each once.
 
     Args:
@@ -157,6 +160,7 @@ def read_sentences(data: ParallelData | None, text: str, language: str, excluded
         language: the language of the sentences.
         excluded: name of a data set whose sentences are left out, of all its splits, case and punctuation aside; empty
             for none.
+        min_words: shorter sentences are left out.
 
     Raises:
         ConfigError: the excluded data set has another source language.
@@ -170,7 +174,8 @@ def read_sentences(data: ParallelData | None, text: str, language: str, excluded
     if excluded:
         splits = load_data_in(language, "--except", excluded).splits.values()
         known = {fold(pair.source) for pairs in splits for pair in pairs}
-    return [sentence for sentence in dict.fromkeys(sentences) if fold(sentence) not in known]
+    long_enough = [sentence for sentence in dict.fromkeys(sentences) if len(sentence.split()) >= min_words]
+    return [sentence for sentence in long_enough if fold(sentence) not in known]
 
 
 def load_data_in(language: str, option: str, name: str) -> ParallelData:

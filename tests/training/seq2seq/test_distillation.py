@@ -90,11 +90,13 @@ def test_translations_that_do_not_come_back_are_left_out_and_not_made_again(tmp_
 @pytest.mark.parametrize("least", [0, 35])
 def test_translations_that_are_like_a_reference_and_none_of_them_are_kept(least: float) -> None:
     references = {"I am tired.": {"Ich bin müde."}, "He sleeps.": {"Er schläft.", "Er schläft gerade."}}
+    references["Hotel"] = {"Hotels"}
     filter_ = NearReference(references, least)
     translations = {
         "I am tired.": ["Ich bin müde.", "ich bin müde!", "Ich bin erschöpft.", "Kaufen Sie Brot!", ""],
         "He sleeps.": ["Er schläft gerade.", "Er schläft ja gerade."],
         "She runs.": ["Sie rennt."],
+        "Hotel": ["hotel!"],
     }
     pairs = [(sentence, translation) for sentence, texts in translations.items() for translation in texts]
     keeps = filter_.keeps(*map(list, zip(*pairs, strict=True)))
@@ -176,6 +178,11 @@ def test_sentences_of_another_data_set_are_left_out(tmp_path: Path) -> None:
         assert read_sentences(None, str(tmp_path / "text"), "en", "tatoeba:eng-deu") == ["I am here."]
         with pytest.raises(ConfigError, match="--except tatoeba:eng-deu: its source is en; the translator reads de"):
             read_sentences(None, str(tmp_path / "text"), "de", "tatoeba:eng-deu")
+
+
+def test_short_sentences_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("I am here.\nThank you!\n")
+    assert read_sentences(None, str(tmp_path / "text"), "en", min_words=3) == ["I am here."]
 
 
 def test_the_way_back_needs_the_other_direction(

@@ -14,13 +14,17 @@ from training.seq2seq.data.locations import read_location, swapped
 from training.seq2seq.data.near_duplicates import near_duplicates
 from training.seq2seq.data.sources import load_data
 
-FILE = Path(__file__).parents[3] / "training" / "seq2seq" / "data" / "phrasebook_en_de.tsv"
+DATA = Path(__file__).parents[3] / "training" / "seq2seq" / "data"
+FILES = "phrasebook_en_de.tsv", "phrasebook_tatoeba_en_de.tsv"
 
 
 def phrases() -> list[Pair]:
-    header, *lines = FILE.read_text(encoding="utf-8").splitlines()
-    assert header == "en\tde"
-    return [Pair(*line.split("\t")) for line in lines]
+    pairs = []
+    for name in FILES:
+        header, *lines = (DATA / name).read_text(encoding="utf-8").splitlines()
+        assert header == "en\tde"
+        pairs += [Pair(*line.split("\t")) for line in lines]
+    return pairs
 
 
 def test_every_pair_is_read_in_both_directions() -> None:
@@ -30,7 +34,7 @@ def test_every_pair_is_read_in_both_directions() -> None:
     )
     assert there == (phrases(), ())
     assert back == (swapped(phrases()), ())
-    assert len(set(phrases())) == len(phrases()) > 27_000
+    assert len(set(phrases())) == len(phrases()) > 91_000
     assert all(clean(text) == text for pair in phrases() for text in pair)
 
 
@@ -42,8 +46,8 @@ def test_another_language_is_refused() -> None:
 def test_a_model_of_it_names_it(tmp_path: Path) -> None:
     table = sentence_pairs.write_table(tmp_path / "pairs.tsv", 200)
     data = load_data(DataConfig(train=str(table), source="en", target="de", in_domain=PHRASEBOOK, oversampling=2))
-    assert "Lectern's own English and German phrasebook" in data.attribution
-    assert len(data.splits["train"]) > 2 * 27_000
+    assert "phrasebook, with translated English sentences of tatoeba.org" in data.attribution
+    assert len(data.splits["train"]) > 2 * 91_000
 
 
 @pytest.mark.torch

@@ -11,6 +11,8 @@ from training.seq2seq.data.filters import check_not_swapped
 from training.seq2seq.data.mtdata import mtdata_pairs
 from training.seq2seq.data.reading import FilePairs, ReadOptions, read_pairs, read_parallel
 
+_PHRASEBOOK_TABLES = ("phrasebook_en_de.tsv", "phrasebook_tatoeba_en_de.tsv")
+
 
 def read_location(location: str, config: DataConfig) -> tuple[list[Pair], tuple[str, ...]]:
     """The pairs of a file or of two with a comma between, each a path or a URL, of `mtdata:ID`, or of `phrasebook`.
@@ -27,7 +29,8 @@ def read_location(location: str, config: DataConfig) -> tuple[list[Pair], tuple[
     if location == PHRASEBOOK:
         if {config.source, config.target} != {"en", "de"}:
             raise ConfigError(f"{PHRASEBOOK}: is of en and de, not of {config.source} and {config.target}")
-        location = str(files(__package__).joinpath("phrasebook_en_de.tsv"))
+        tables = [read_location(str(files(__package__).joinpath(name)), config)[0] for name in _PHRASEBOOK_TABLES]
+        return [pair for table in tables for pair in table], ()
     names = [location] if Path(location).exists() else location.split(",")
     if len(names) > 2:
         raise ConfigError(f"{location}: names {len(names)} files; one table, or two files as corpus.en,corpus.de")

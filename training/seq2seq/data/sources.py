@@ -24,7 +24,8 @@ _MIN_PAIRS_PER_HELD_OUT = 10  # dev and test have at most one of ten sentences e
 
 ATTRIBUTIONS = {
     "tatoeba": "sentence pairs of tatoeba.org's contributors, as collected by manythings.org/anki",
-    "phrasebook": "Lectern's own English and German phrasebook",
+    "phrasebook": "Lectern's own English and German phrasebook, with translated English sentences of tatoeba.org's "
+    "contributors (CC BY 2.0 FR)",
     "multi30k": "Multi30k (Elliott, Frank, Sima'an and Specia 2016; Elliott et al. 2017)",
 }
 """Attributions of the named data sets."""

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _LANGUAGES_WITH_CAPITALIZED_NOUNS = frozenset({"de", "lb"})
 _WORD = re.compile(r"\w+")
-_MIN_ALL_CAPS_LETTERS, _MIN_ALL_CAPS_WORD = 8, 4
-"""Text in capitals is an abbreviation below this many letters in several words, or in a single word."""
+_WORD_WITH_APOSTROPHES = re.compile(r"\w+(?:'\w+)*")
+_MIN_ALL_CAPS_LETTERS, _MIN_ALL_CAPS_WORD, _MIN_KNOWN_WORD = 8, 7, 4
+"""Text in capitals may be an abbreviation below this many letters in several words, in a single word, or in a single
+word that is known."""
 _SENTENCE_END, _CLOSING_PUNCTUATION = frozenset(".!?\u2026"), "\"')]"
 
 
@@ -45,14 +47,27 @@ class Truecaser(BaseModel):
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
 
     def is_all_caps(self, text: str) -> bool:
-        """Whether a text is written in capitals: more than an abbreviation or two, or a known lower-case word."""
-        if not text.isupper():
+        """Whether a text is written in capitals: more than an abbreviation or two, or with known lower-case words."""
+        if not text.replace("ß", "").isupper():
             return False
-        letters = sum(map(str.isalpha, text))
+        words, letters = _WORD.findall(text), sum(map(str.isalpha, text))
+        known = [word for word in words if word.lower() in self.lowercase_words]
         if " " in text:
-            return letters >= _MIN_ALL_CAPS_LETTERS
-        words = _WORD.findall(text)
-        return letters >= _MIN_ALL_CAPS_WORD and len(words) == 1 and words[0].lower() in self.lowercase_words
+            # THE END, NO ENTRY; but neither THE FBI nor U.S. NATO
+            may_be_words = all(word in known or len(word) >= _MIN_KNOWN_WORD for word in words)
+            return letters >= _MIN_ALL_CAPS_LETTERS or (may_be_words and any(len(word) > 1 for word in known))
+        return len(words) == 1 and letters >= (_MIN_KNOWN_WORD if known else _MIN_ALL_CAPS_WORD)
+
+    def sentence_case(self, text: str) -> str:
+        """A text in capitals as a sentence."""
+        lowered = _WORD_WITH_APOSTROPHES.sub(lambda word: self.word_case(word[0]), text)
+        return lowered[:1].upper() + lowered[1:]
+
+    def word_case(self, word: str) -> str:
+        """A word in capitals as within a sentence: a lower-case word, or else with a capital, as a name or noun."""
+        lower = word.lower()
+        is_lowercase = not self.lowercase_words or lower in self.lowercase_words
+        return lower if is_lowercase else lower.capitalize()
 
     def truecase(self, text: str, language: str) -> str:
         """A heading in the case it would have within a sentence; a text that ends like a sentence is unchanged.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from service.tasks.translation.text.number_patterns import MONTHS, month_number
+from service.tasks.translation.text.number_patterns import CURRENCY_SIGNS, MONTHS, month_number
 from service.tasks.translation.text.spans import SpanKind
 
 _SEPARATORS = {
@@ -15,6 +15,13 @@ _SEPARATORS = {
 }
 """The decimal separator and the thousands separator, by language."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_PRICE = re.compile(
+    rf"(?P<before>(?:US|[AC])?[{CURRENCY_SIGNS}])? ?(?P<number>[\d.,]+) ?(?P<after>[{CURRENCY_SIGNS}])?"
+)
+_PART_OF_AN_AMOUNT = re.compile(
+    r"[-/\u2013]|\s*(?:hundred|thousand|[mb]illion|[MB]io|Milli|Tausend|Hundert|[kKmM]\b|bn\b)"
+)
+"""What follows a number that a currency sign does not stand beside in both languages: `$5 million`, `$5/month`."""
 _NO_WHOLE = re.compile(r"(?<![\d.,])\.(?=\d)")
 """The point of a number without digits before it, as English has it: `.5`."""
 _MERIDIEM = re.compile(r"(\d{1,2})(?:[:.](\d\d))? ?([AaPp])\.?[Mm]\.?")
@@ -26,7 +33,7 @@ _MONTH_DATE = re.compile(
 )
 
 
-def render(text: str, kind: SpanKind, source: str, target: str) -> str:
+def render(text: str, kind: SpanKind, source: str, target: str, following: str = "") -> str:
     """The text of a span in the notation of the target language; unchanged where that is not certain.
 
     Args:
@@ -34,11 +41,23 @@ def render(text: str, kind: SpanKind, source: str, target: str) -> str:
         kind: its kind. Dates in digits alone, codes and addresses are never changed.
         source: the language it was written in, ISO 639-1.
         target: the language to write it in, ISO 639-1.
+        following: the text after the span.
     """
     if source == target:
         return text
     renderer = _RENDERERS.get(kind)
-    return renderer(text, source, target) if renderer else text
+    rendered = renderer(text, source, target) if renderer else text
+    is_amount = kind is SpanKind.NUMBER and not _PART_OF_AN_AMOUNT.match(following)
+    return _move_currency_sign(rendered, target) if is_amount else rendered
+
+
+def _move_currency_sign(price: str, target: str) -> str:
+    """A price with the sign where the language has it: `$250` in English, `250 $` in German."""
+    match = _PRICE.fullmatch(price)
+    sign = match and (match["before"] or match["after"])
+    if not match or not sign or target not in ("en", "de"):
+        return price
+    return f"{sign}{match['number']}" if target == "en" else f"{match['number']} {sign}"
 
 
 def _render_number(text: str, source: str, target: str) -> str:

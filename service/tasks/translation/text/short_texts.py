@@ -55,6 +55,18 @@ CLAUSE_WORDS = {
     "de": re.compile(r"(?i)\b(?:ich|du|er|sie|es|wir|ihr|sagt|sagte|fragte|antwortete|rief|dass|ist|sind|war|waren)\b"),
 }
 """Words that make what is before a colon a clause of a sentence, by language."""
+_COMMA, _LAST_COMMA = re.compile(r"(?<=\w),(?=\s)"), {"en": r",?\s+(?:and|or)\s+|,", "de": r"\s+(?:und|oder)\s+|,"}
+"""A comma of an enumeration, and what is between its items, by language."""
+_DETERMINERS = {
+    "en": frozenset(("a", "an", "the", "my", "your", "his", "her", "our", "their", "some", "no")),
+    "de": frozenset(
+        f"{word}{ending}"
+        for word in ("ein", "kein", "mein", "dein", "sein", "unser")
+        for ending in ("", "e", "en", "er")
+    )
+    | {"der", "die", "das", "den"},
+}
+_MIN_ITEMS, _MAX_ITEM_WORDS = 3, 3
 _CODE_TAG = re.compile(rf"(?<!%){_READ_LT}/?[A-Za-z][^{_READ_AMPERSAND}{_READ_LT}{_READ_GT}\n]{{0,200}}{_READ_GT}")
 """A tag that HTML shows."""
 _SPECIFIER = re.compile(FORMAT_SPECIFIER)
@@ -67,7 +79,7 @@ def add_short_texts(text: str, markup: Sequence[Span], language: str, *, is_html
     * Everywhere: smileys at the start or end of a line or sentence; tags that HTML shows, `&lt;b&gt;`; the codes of
       subtitles, `{\\an8}`.
     * In lines of at most ten words: list marks (`a)`, `[x]`), the colon of a label (`Name:`) and, unless the line is a
-      sentence, dashes, slashes and arrows between words and at either end.
+      sentence, dashes, slashes and arrows between words and at either end, and the commas of an enumeration.
 
     Args:
         text: any text.
@@ -163,6 +175,8 @@ def _short_cuts(line: str, language: str) -> Iterator[Range]:
     if colon := _label_colon(line, language, is_sentence=is_sentence):
         yield colon
         line = _without(line, [colon])
+    if not is_sentence and _is_enumeration(line[colon[1] :] if colon else line, language):
+        yield from (match.span() for match in _COMMA.finditer(line))
     separators = [match.span() for match in _SEPARATOR.finditer(line)]
     # A dash of two hyphens is cut at in sentences too: translators take it for a number.
     if not is_sentence or any(end - start == len("--") and line[start] == "-" for start, end in separators):
@@ -171,6 +185,20 @@ def _short_cuts(line: str, language: str) -> Iterator[Range]:
             high = separators[index + 1][0] if index + 1 < len(separators) else len(line)
             if _PART.search(line, low, start) and _PART.search(line, end, high):
                 yield start, end
+
+
+def _is_enumeration(line: str, language: str) -> bool:
+    """Whether a line lists three things and more: words alone, or each with its article or possessive.
+
+    Of things that are not alike, `a big, round, red ball`, the words may belong together.
+    """
+    if language not in _LAST_COMMA or not _COMMA.search(line):
+        return False
+    items = [item.split() for item in re.split(_LAST_COMMA[language], line.strip())]
+    are_alike = all(len(item) == 1 for item in items) or all(
+        1 < len(item) <= _MAX_ITEM_WORDS and item[0].lower() in _DETERMINERS[language] for item in items
+    )
+    return len(items) >= _MIN_ITEMS and are_alike and all(_WORD.fullmatch(word) for item in items for word in item)
 
 
 def _label_colon(line: str, language: str, *, is_sentence: bool) -> Range | None:

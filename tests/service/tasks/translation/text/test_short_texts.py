@@ -42,6 +42,12 @@ def cuts(text: str, language: str = "en", *, is_html: bool = False) -> str:
         "Wait - I am coming.", "I am here — and you too!", "5 - 3", "pages 5 - 10", "a well-known dog", "and/or",
         "Dogs (old - new)", "{{ a - b }}", "`x - y` here", "Files ⟦-⟧ %s",
         "One two three four five six seven - eight nine ten eleven",
+        # Enumerations of things that are alike.
+        "bread⟦,⟧ butter⟦,⟧ cheese and milk", "Spring⟦,⟧ summer⟦,⟧ autumn⟦,⟧ winter", "pen⟦,⟧ ink⟦,⟧ or paper",
+        "a pen⟦,⟧ an old ruler and some paper",
+        "Fruit⟦:⟧ apples⟦,⟧ pears⟦,⟧ plums", "⟦1)⟧ eggs⟦,⟧ flour⟦,⟧ sugar",
+        "apples and pears", "Yes, Tom", "a big, round, red ball", "fresh, healthy and tasty food",
+        "socks, shoes and a hat", "Ready, steady, go!", "1, 2, 3", "{a}, b, c",
         # Signs at either end.
         "⟦«⟧ Back", "Back ⟦»⟧", "Hello ⟦—⟧", "⟦→⟧ Next", "«Back»", "-5 degrees", "Save ⟦/⟧", "Great! ⟦»⟧",
         # Smileys.
@@ -60,7 +66,16 @@ def test_cuts(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Preis⟦:⟧ 5 €", "Ja ⟦/⟧ Nein", "Er sagte: Ich bin müde.", "⟦a)⟧ Öffne die Tür", "Der Bäcker rief: „Kommt her!“"],
+    [
+        "Äpfel⟦,⟧ Birnen oder Pflaumen",
+        "ein Hut⟦,⟧ eine Jacke und ein Schal",
+        "Äpfel, Birnen und reife Pflaumen",
+        "Preis⟦:⟧ 5 €",
+        "Ja ⟦/⟧ Nein",
+        "Er sagte: Ich bin müde.",
+        "⟦a)⟧ Öffne die Tür",
+        "Der Bäcker rief: „Kommt her!“",
+    ],
 )
 def test_cuts_of_german(text: str) -> None:
     assert cuts(text.replace("⟦", "").replace("⟧", ""), "de") == text

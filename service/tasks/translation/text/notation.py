@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from service.tasks.translation.text.number_patterns import CURRENCY_SIGNS, MONTHS, month_number
-from service.tasks.translation.text.spans import SpanKind
+from service.tasks.translation.text.spans import Span, SpanKind
 
 _SEPARATORS = {
     **dict.fromkeys(("en", "zh", "ja", "ko", "he", "th", "hi"), (".", ",")),
@@ -19,9 +19,9 @@ _PRICE = re.compile(
     rf"(?P<before>(?:US|[AC])?[{CURRENCY_SIGNS}])? ?(?P<number>[\d.,]+) ?(?P<after>[{CURRENCY_SIGNS}])?"
 )
 _PART_OF_AN_AMOUNT = re.compile(
-    r"[-/\u2013]|\s*(?:hundred|thousand|[mb]illion|[MB]io|Milli|Tausend|Hundert|[kKmM]\b|bn\b)"
+    r"[-/\u2013]|\s*(?:\d|hundred|thousand|[mb]illion|[MB]io|Milli|Tausend|Hundert|[kKmM]\b|bn\b)"
 )
-"""What follows a number that a currency sign does not stand beside in both languages: `$5 million`, `$5/month`."""
+"""What follows a number beside which a currency sign does not stand in both languages: `$5 million`, `$5/month`."""
 _NO_WHOLE = re.compile(r"(?<![\d.,])\.(?=\d)")
 """The point of a number without digits before it, as English has it: `.5`."""
 _MERIDIEM = re.compile(r"(\d{1,2})(?:[:.](\d\d))? ?([AaPp])\.?[Mm]\.?")
@@ -33,22 +33,28 @@ _MONTH_DATE = re.compile(
 )
 
 
-def render(text: str, kind: SpanKind, source: str, target: str, following: str = "") -> str:
-    """The text of a span in the notation of the target language; unchanged where that is not certain.
+def render(text: str, span: Span, source: str, target: str) -> str:
+    """A span of a text in the notation of the target language; unchanged where that is not certain.
 
     Args:
-        text: the text of the span.
-        kind: its kind. Dates in digits alone, codes and addresses are never changed.
+        text: the text.
+        span: dates in digits alone, codes and addresses are never changed.
         source: the language it was written in, ISO 639-1.
         target: the language to write it in, ISO 639-1.
-        following: the text after the span.
     """
+    read = text[span.start : span.end]
     if source == target:
-        return text
-    renderer = _RENDERERS.get(kind)
-    rendered = renderer(text, source, target) if renderer else text
-    is_amount = kind is SpanKind.NUMBER and not _PART_OF_AN_AMOUNT.match(following)
-    return _move_currency_sign(rendered, target) if is_amount else rendered
+        return read
+    renderer = _RENDERERS.get(span.kind)
+    rendered = renderer(read, source, target) if renderer else read
+    return _move_currency_sign(rendered, target) if _is_whole_amount(text, span) else rendered
+
+
+def _is_whole_amount(text: str, span: Span) -> bool:
+    """Whether nothing beside a number belongs to it: not `$5 million`, nor `000 €` of `10 000 €`."""
+    before = text[max(0, span.start - 2) : span.start].rstrip()
+    is_number = span.kind is SpanKind.NUMBER and not before[-1:].isdigit()
+    return is_number and not _PART_OF_AN_AMOUNT.match(text, span.end)
 
 
 def _move_currency_sign(price: str, target: str) -> str:

@@ -15,9 +15,6 @@ from service.tasks.translation.text.names import NameFinder
 from service.tasks.translation.text.notation import render
 from service.tasks.translation.text.spans import Range, Span, SpanKind, find_spans
 
-_FOLLOWING = 20
-"""Characters after a number that say whether it is part of an amount."""
-
 PLACEHOLDER_TYPES: Mapping[SpanKind, str] = MappingProxyType({
     SpanKind.NUMBER: "number",
     SpanKind.TIME: "number",
@@ -72,10 +69,7 @@ def find_rare_words(text: str, source: str, target: str, names: NameFinder | Non
 
 def target_text(text: str, span: Span, source: str, target: str) -> str:
     """What a span becomes in the translation: its exonym, or its text in the notation of the target language."""
-    if span.kind is SpanKind.NAME:
-        return span.name
-    following = text[span.end : span.end + _FOLLOWING]
-    return render(text[span.start : span.end], span.kind, source, target, following)
+    return span.name if span.kind is SpanKind.NAME else render(text, span, source, target)
 
 
 def align(source: str, spans: Iterable[Span], target: str, languages: tuple[str, str]) -> list[tuple[Span, Range]]:

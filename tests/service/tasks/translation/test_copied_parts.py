@@ -94,7 +94,7 @@ def test_signs_quotes_and_brackets_stay_with_what_they_are_attached_to(pair: str
         ("en-de", "Are {0}, {1} and {2} here?", "Sind {0}, {1} und {2} hier?"),
         ("en-de", "100% sure", "100% sicher"),
         ("en-de", "The dog sees {0} here", "Der Hund sieht hier {0}"),
-        ("en-de", "It costs $5 at 10:30.", "Es kostet $5 um 10:30."),
+        ("en-de", "It costs $5 at 10:30.", "Es kostet 5 $ um 10:30."),
         ("en-de", "R&D is good. a:b", "R&D ist gut. a:b"),
         ("en-de", "Comments ({count})", "Kommentare ({count})"),
         ("de-en", "Einstellungen (12)", "settings (12)"),
@@ -108,7 +108,7 @@ def test_punctuation_of_the_sentence_is_left_to_it(pair: str, text: str, answer:
     ("pair", "text", "answer"),
     [
         ("en-de", "The price is .5 today.", "Der Preis ist heute 0,5."),
-        ("en-de", "It costs $.50 and weighs .5 kg.", "Es kostet $0,50 und wiegt 0,5 kg."),
+        ("en-de", "It costs $.50 and weighs .5 kg.", "Es kostet 0,50 $ und wiegt 0,5 kg."),
         ("en-de", "Wait--I am coming.", "Warte, ich komme."),
         ("en-de", "It is 2024-01-31T10:00:00Z now.", "Es ist jetzt 2024-01-31T10:00:00Z."),
         ("en-de", "It is 1'000 here.", "Es ist 1'000 hier."),

@@ -23,6 +23,7 @@ def result(text: str, source: str, target: str) -> dict[str, str]:
             "$250": "250 $", "£199.99": "199,99 £", "5 €": "5 €", "US$1,000": "1.000 US$"}),
         ("$1.5 million, $5/month, €5-10 or USD 250", {
             "$1.5": "$1,5", "$5": "$5", "€5": "€5", "10": "10", "USD 250": "USD 250"}),
+        ("$1 000", {"$1": "$1", "000": "000"}),
         ("15% of 72.5kg at -12 °C and 10.5 km/h", {
             "15%": "15%", "72.5kg": "72,5kg", "-12 °C": "-12 °C", "10.5 km/h": "10,5 km/h"}),
         ("12/25/2024, 25.12.2024, 2024-12-25", {
@@ -52,7 +53,10 @@ def test_from_english(text: str, expected: dict[str, str]) -> None:
         ("Vom 5. bis zum 19. August, im 3. Stock.", {"5.": "5th", "19. August": "August 19", "3.": "3rd"}),
         ("Es sind 3. In den 1990er Jahren", {"3": "3", "1990er Jahren": "1990s"}),
         ("Version 2.4, 15 %, 850 €", {"2.4": "2.4", "15 %": "15 %", "850 €": "€850"}),
-        ("1.299,50 $, ein 5 €-Schein", {"1.299,50 $": "$1,299.50", "5 €": "5 €"}),
+        (
+            "1.299,50 $, ein 5 €-Schein, 10 000 €",
+            {"1.299,50 $": "$1,299.50", "5 €": "5 €", "10": "10", "000 €": "000 €"},
+        ),
     ],
 )
 def test_from_german(text: str, expected: dict[str, str]) -> None:

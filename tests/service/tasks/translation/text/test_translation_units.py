@@ -81,8 +81,8 @@ def annotated(subwords: Subwords, text: str, *, is_html: bool = False) -> str:
         # Nothing but protected spans, or too many of them.
         ("李", "李"),
         ("Привет, мир 12! 😀", "Привет, мир 12! 😀"),
-        ("李, 王, 周 and you", "李, 王, 周 {and you}"),
-        ("李, 王 and you", "{[李], [王] and you}"),
+        ("李, 王, 周 and you", "李, 王, {[周] and you}"),
+        ("李, 王 and you", "李, {[王] and you}"),
         # What is no part of a sentence.
         ("- 李 sleeps\n- I love 李\n\n李", "- {[李] sleeps}\n- {I love [李]}\n\n李"),
         ("The 李 <br> <u-x>cat 😀</u-x>", "{The [李]} <br> <u-x>{cat} 😀</u-x>"),

@@ -18,10 +18,18 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _PRICE = re.compile(
     rf"(?P<before>(?:US|[AC])?[{CURRENCY_SIGNS}])? ?(?P<number>[\d.,]+) ?(?P<after>[{CURRENCY_SIGNS}])?"
 )
-_PART_OF_AN_AMOUNT = re.compile(
-    r"[-/\u2013]|\s*(?:\d|hundred|thousand|[mb]illion|[MB]io|Milli|Tausend|Hundert|[kKmM]\b|bn\b)"
+_AMOUNT_BEFORE = re.compile(
+    r"(?:\d\s*(?:bis|und|oder|mal|to|and|or|x|[-,/~:\u2013\u2014\u00d7])?\s*"
+    r"|[-/~*^=+'\u2019\u2010-\u2015\u2212\u00d7]|\b[A-Z]{2,3} ?)\Z"
 )
-"""What follows a number beside which a currency sign does not stand in both languages: `$5 million`, `$5/month`."""
+_AMOUNT_AFTER = re.compile(
+    rf"\w|\s*(?:[-/~*^=+<\d{CURRENCY_SIGNS}\u2010-\u2015\u2026\u2212\u00bc-\u00be\u00d7]|[A-Z]{{2,3}}\b|[kKmM]\b"
+    rf"|(?:to|or|and|bis|und|oder|,)\s*[\d{CURRENCY_SIGNS}]"
+    r"|(?i:hundred|thousand|dozen|grand|lakh|crore|[mbt]r?illi|ml[nr]|mio|mrd|tausend|hundert|[bmt]n\b))"
+)
+"""What beside a number belongs to it, so that its sign stays: `$5 million`, `$5/month`, `5 bis 10 €`, `CAD $5`."""
+_MAX_BEFORE = 12
+"""Characters before a number that are looked at."""
 _NO_WHOLE = re.compile(r"(?<![\d.,])\.(?=\d)")
 """The point of a number without digits before it, as English has it: `.5`."""
 _MERIDIEM = re.compile(r"(\d{1,2})(?:[:.](\d\d))? ?([AaPp])\.?[Mm]\.?")
@@ -51,17 +59,18 @@ def render(text: str, span: Span, source: str, target: str) -> str:
 
 
 def _is_whole_amount(text: str, span: Span) -> bool:
-    """Whether nothing beside a number belongs to it: not `$5 million`, nor `000 €` of `10 000 €`."""
-    before = text[max(0, span.start - 2) : span.start].rstrip()
-    is_number = span.kind is SpanKind.NUMBER and not before[-1:].isdigit()
-    return is_number and not _PART_OF_AN_AMOUNT.match(text, span.end)
+    """Whether nothing beside a number belongs to it."""
+    if span.kind is not SpanKind.NUMBER:
+        return False
+    before = text[max(0, span.start - _MAX_BEFORE) : span.start]
+    return not _AMOUNT_BEFORE.search(before) and not _AMOUNT_AFTER.match(text, span.end)
 
 
 def _move_currency_sign(price: str, target: str) -> str:
     """A price with the sign where the language has it: `$250` in English, `250 $` in German."""
     match = _PRICE.fullmatch(price)
     sign = match and (match["before"] or match["after"])
-    if not match or not sign or target not in ("en", "de"):
+    if not match or not sign or match["number"] == "0" or target not in ("en", "de"):
         return price
     return f"{sign}{match['number']}" if target == "en" else f"{match['number']} {sign}"
 

@@ -11,12 +11,13 @@ from service.tasks.translation.text.spans import JOINERS, Span, SpanKind
 
 _SPELLINGS = {
     '"': "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033",
-    "'": "\u2018\u2019\u201a\u201b\u2032`\u00b4",
+    "'": "\u2018\u2019\u201a\u201b\u2032`\u00b4\u02bc",
     "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2212",
     "...": "\u2026",
+    "ß": "\u1e9e",
     **SPECIAL_CHARACTERS,
 }
-"""ASCII punctuation, and the characters that can be folded to it."""
+"""Characters, and those that can be folded to them."""
 _FOLDED_PUNCTUATION = {variant: plain for plain, variants in _SPELLINGS.items() for variant in variants}
 
 _RARE_QUOTES = {"en": "\u201c\u201d\u201e\u00ab\u00bb\u2039\u203a", "de": "\u00ab\u00bb\u2039\u203a\u201a\u2018"}

@@ -55,17 +55,14 @@ CLAUSE_WORDS = {
     "de": re.compile(r"(?i)\b(?:ich|du|er|sie|es|wir|ihr|sagt|sagte|fragte|antwortete|rief|dass|ist|sind|war|waren)\b"),
 }
 """Words that make what is before a colon a clause of a sentence, by language."""
-_COMMA, _LAST_COMMA = re.compile(r"(?<=\w),(?=\s)"), {"en": r",?\s+(?:and|or)\s+|,", "de": r"\s+(?:und|oder)\s+|,"}
-"""A comma of an enumeration, and what is between its items, by language."""
-_DETERMINERS = {
-    "en": frozenset(("a", "an", "the", "my", "your", "his", "her", "our", "their", "some", "no")),
-    "de": frozenset(
-        f"{word}{ending}"
-        for word in ("ein", "kein", "mein", "dein", "sein", "unser")
-        for ending in ("", "e", "en", "er")
-    )
-    | {"der", "die", "das", "den"},
-}
+_COMMA = re.compile(r"(?<=\w),(?=\s(?!\s*(?:and|or|und|oder)\b))")
+_BETWEEN_ITEMS = re.compile(r",? (?:and|or) |, ?")
+_DETERMINERS = frozenset(("a", "an", "my", "your", "his", "her", "our", "their", "some"))
+_NO_THINGS = frozenset((
+    "bye", "go", "ha", "hello", "hey", "hi", "maybe", "no", "oh", "ok", "okay", "please", "sir", "sorry", "thanks",
+    "wait", "well", "yes",
+))  # fmt: skip
+"""Words of a sentence without a verb: not what an enumeration lists."""
 _MIN_ITEMS, _MAX_ITEM_WORDS = 3, 3
 _CODE_TAG = re.compile(rf"(?<!%){_READ_LT}/?[A-Za-z][^{_READ_AMPERSAND}{_READ_LT}{_READ_GT}\n]{{0,200}}{_READ_GT}")
 """A tag that HTML shows."""
@@ -188,17 +185,22 @@ def _short_cuts(line: str, language: str) -> Iterator[Range]:
 
 
 def _is_enumeration(line: str, language: str) -> bool:
-    """Whether a line lists three things and more: words alone, or each with its article or possessive.
+    """Whether an English line lists three things and more: words alone, or each with its article or possessive.
 
-    Of things that are not alike, `a big, round, red ball`, the words may belong together.
+    Of things that are not alike, `a big, round, red ball`, the words may belong together. German lines are not cut:
+    capitals tell the network there what is a thing.
     """
-    if language not in _LAST_COMMA or not _COMMA.search(line):
+    if language != "en" or not _COMMA.search(line):
         return False
-    items = [item.split() for item in re.split(_LAST_COMMA[language], line.strip())]
+    items = [item.split(" ") for item in _BETWEEN_ITEMS.split(" ".join(line.split()))]
     are_alike = all(len(item) == 1 for item in items) or all(
-        1 < len(item) <= _MAX_ITEM_WORDS and item[0].lower() in _DETERMINERS[language] for item in items
+        1 < len(item) <= _MAX_ITEM_WORDS and item[0].lower() in _DETERMINERS for item in items
     )
-    return len(items) >= _MIN_ITEMS and are_alike and all(_WORD.fullmatch(word) for item in items for word in item)
+    words = [word.lower() for item in items for word in item if word.lower() not in _DETERMINERS]
+    are_things = (
+        all(map(_WORD.fullmatch, words)) and len(set(words)) == len(words) and not _NO_THINGS.intersection(words)
+    )
+    return len(items) >= _MIN_ITEMS and are_alike and are_things
 
 
 def _label_colon(line: str, language: str, *, is_sentence: bool) -> Range | None:

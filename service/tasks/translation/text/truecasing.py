@@ -1,6 +1,6 @@
 """Truecasing: gives words that are capitalized only because of their position the case they have within a sentence.
 
-Headings and texts in all caps are translated as if they were in the case of a running sentence.
+Headings are translated as if they were in the case of a running sentence.
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 _LANGUAGES_WITH_CAPITALIZED_NOUNS = frozenset({"de", "lb"})
 _WORD = re.compile(r"\w+")
-_WORD_WITH_APOSTROPHES = re.compile(r"\w+(?:'\w+)*")
-_MIN_ALL_CAPS_LETTERS, _MIN_ALL_CAPS_WORD, _MIN_KNOWN_WORD = 8, 7, 4
-"""Text in capitals may be an abbreviation below this many letters in several words, in a single word, or in a single
-word that is known."""
 _SENTENCE_END, _CLOSING_PUNCTUATION = frozenset(".!?\u2026"), "\"')]"
 
 
@@ -45,29 +41,6 @@ class Truecaser(BaseModel):
         """The contents of a file: JSON, words in alphabetical order."""
         content = {"small": sorted(self.lowercase_words), "begins": sorted(self.sentence_starters)}
         return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-
-    def is_all_caps(self, text: str) -> bool:
-        """Whether a text is written in capitals: more than an abbreviation or two, or with known lower-case words."""
-        if not text.replace("ß", "").isupper():
-            return False
-        words, letters = _WORD.findall(text), sum(map(str.isalpha, text))
-        known = [word for word in words if word.lower() in self.lowercase_words]
-        if " " in text:
-            # THE END, NO ENTRY; but neither THE FBI nor U.S. NATO
-            may_be_words = all(word in known or len(word) >= _MIN_KNOWN_WORD for word in words)
-            return letters >= _MIN_ALL_CAPS_LETTERS or (may_be_words and any(len(word) > 1 for word in known))
-        return len(words) == 1 and letters >= (_MIN_KNOWN_WORD if known else _MIN_ALL_CAPS_WORD)
-
-    def sentence_case(self, text: str) -> str:
-        """A text in capitals as a sentence."""
-        lowered = _WORD_WITH_APOSTROPHES.sub(lambda word: self.word_case(word[0]), text)
-        return lowered[:1].upper() + lowered[1:]
-
-    def word_case(self, word: str) -> str:
-        """A word in capitals as within a sentence: a lower-case word, or else with a capital, as a name or noun."""
-        lower = word.lower()
-        is_lowercase = not self.lowercase_words or lower in self.lowercase_words
-        return lower if is_lowercase else lower.capitalize()
 
     def truecase(self, text: str, language: str) -> str:
         """A heading in the case it would have within a sentence; a text that ends like a sentence is unchanged.

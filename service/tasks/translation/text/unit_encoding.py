@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from service.tasks.translation.subwords import SPACE_SYMBOL, Subwords, clean
 from service.tasks.translation.text.asides import Aside
+from service.tasks.translation.text.capitals import CapitalsReader
 from service.tasks.translation.text.placeholders import ProtectedText
 from service.tasks.translation.text.protected_spans import ProtectedSpans
 from service.tasks.translation.text.rare_words import PLACEHOLDER_TYPES, RareWords
@@ -21,8 +22,6 @@ from service.tasks.translation.text.tag_transfer import InlineElement, build_tag
 from service.tasks.translation.text.translation_units import TranslationUnit, find_units, split_at_tags
 from service.tasks.translation.text.truecasing import Truecaser, capitalizes_nouns
 
-_MIN_WORD_IN_CAPITALS = 4
-"""Letters of a word in capitals that is no abbreviation if the vocabulary has it as a whole."""
 _WORD = re.compile(r"\w+")
 _COLON = re.compile(r"\s*[:\uff1a]")
 _SINGLE_QUOTES = re.compile(r"(?<!\w)['\u2018](?=\w)([^'\u2018\u2019\"]{2,}?)['\u2019](?!\w)")
@@ -177,8 +176,9 @@ class UnitEncoder:
     def _encode_unit(self, unit: TranslationUnit) -> Iterator[EncodedUnit]:
         """Encode a unit; if placeholders were lost or it is too long, split it at placeholders or tags."""
         plain = self._plain_text(unit)
-        all_caps = self._is_all_caps(plain)
-        sentence_case = self.truecaser.sentence_case(plain) if all_caps else _WORD.sub(self._without_emphasis, plain)
+        capitals = CapitalsReader(self.truecaser, self.subwords, self.language)
+        all_caps = capitals.is_all_caps(plain)
+        sentence_case = capitals.sentence_case(plain) if all_caps else capitals.without_emphasis(plain)
         truecased = self.truecaser.truecase(sentence_case, self.language)
         ids = self.subwords.encode(truecased)
         words, placeholders = len(_WORD.findall(plain)), len(unit.protected)
@@ -194,20 +194,6 @@ class UnitEncoder:
             yield EncodedUnit(unit, ids, all_caps, truecased, capitalized=plain[:1].isupper() and is_no_noun)
         for part in parts:
             yield from self._encode_unit(part)
-
-    def _is_all_caps(self, text: str) -> bool:
-        """Whether words are written in capitals, or one that the vocabulary has as a whole with a capital alone."""
-        if self.truecaser.is_all_caps(text):
-            return True
-        is_word = text.isalpha() and text.isupper() and len(text) >= _MIN_WORD_IN_CAPITALS
-        return is_word and len(self.subwords.encode(text.capitalize())) == 1 < len(self.subwords.encode(text))
-
-    def _without_emphasis(self, word: re.Match[str]) -> str:
-        """A word in capitals for emphasis, as within a sentence; others as they are."""
-        if not word[0].isupper() or not self._is_all_caps(word[0]):
-            return word[0]
-        lowered = self.truecaser.word_case(word[0])
-        return lowered.capitalize() if word.start() == 0 else lowered
 
     def _with_capital(self, encoded: EncodedUnit) -> EncodedUnit:
         """A label, even a noun, that starts with a capital: its translation starts with one."""

@@ -19,7 +19,7 @@ def result(text: str, source: str, target: str) -> dict[str, str]:
         ("It costs 49.99 euros, or 1,000, or 1,234,567.50.", {
             "49.99": "49,99", "1,000": "1.000", "1,234,567.50": "1.234.567,50"}),
         ("In 1984, 12 of 5000 were 7.", {"1984": "1984", "12": "12", "5000": "5000", "7": "7"}),
-        ("$250, £199.99 or 5 €, US$1,000", {
+        ("$250. £199.99? Or 5 €. US$1,000", {
             "$250": "250 $", "£199.99": "199,99 £", "5 €": "5 €", "US$1,000": "1.000 US$"}),
         ("$1.5 million, $5/month, €5-10 or USD 250", {
             "$1.5": "$1,5", "$5": "$5", "€5": "€5", "10": "10", "USD 250": "USD 250"}),
@@ -61,6 +61,26 @@ def test_from_english(text: str, expected: dict[str, str]) -> None:
 )
 def test_from_german(text: str, expected: dict[str, str]) -> None:
     assert result(text, "de", "en") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "source", "expected"),
+    [
+        ("It costs $5.", "en", "5 $"), ("($5)", "en", "5 $"), ("$5 a day", "en", "5 $"), 
+        ("For $5, or not", "en", "5 $"),
+        ("It costs £0.99!", "en", "0,99 £"), ("Das kostet 5 €.", "de", "€5"), ("5€ am Tag", "de", "€5"),
+        *((text, "en", "$5") for text in (
+            "$5-$10", "$5\u2013$10", "$5 million", "$5 MILLION", "$5 trillion", "$5+", "$5 or 6 million", "$5 and $10",
+            "$5^2", "CAD $5", "$5 USD", "US $5", "$5/month", "3*$5", "$5 <b>million</b>", "$5 000", "$5 ½",
+        )),
+        ("echo $0", "en", "$0"),
+        *((text, "de", "10 €") for text in (
+            "5 bis 10 €", "5 \u2013 10 €", "5, 10 €", "5 oder 10 €", "10 € bis 20 €", "10 €-Schein", "10 € Milliarden",
+        )),
+    ],
+)  # fmt: skip
+def test_a_currency_sign_is_moved_only_beside_a_whole_amount(text: str, source: str, expected: str) -> None:
+    assert expected in result(text, source, "en" if source == "de" else "de").values()
 
 
 def test_without_month_names_the_digits_of_a_date_are_found() -> None:

@@ -66,7 +66,7 @@ def test_from_german(text: str, expected: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("text", "source", "expected"),
     [
-        ("It costs $5.", "en", "5 $"), ("($5)", "en", "5 $"), ("$5 a day", "en", "5 $"), 
+        ("It costs $5.", "en", "5 $"), ("($5)", "en", "5 $"), ("$5 a day", "en", "5 $"),
         ("For $5, or not", "en", "5 $"),
         ("It costs £0.99!", "en", "0,99 £"), ("Das kostet 5 €.", "de", "€5"), ("5€ am Tag", "de", "€5"),
         *((text, "en", "$5") for text in (

@@ -1,6 +1,6 @@
 """Measures a translator between English and German by everyday sentences and by Tatoeba's.
 
-    python -m tests.benchmarks.everyday --bundle models/translate-en-de/6 --half dev
+    python -m tests.benchmarks.everyday --bundle models/translate-en-de/7 --half dev
 
 README.md says how to read what is printed.
 """
@@ -32,7 +32,7 @@ _SPELLINGS = {"Mary": ("Maria",), "Maria": ("Mary",)}
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
     parser = parser_of(__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/6")
+    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/7")
     parser.add_argument("--half", choices=("dev", "test", "all"), default="dev", help="of the everyday sentences (dev)")
     parser.add_argument("--every", type=int, default=0, help="print the translation of every so many sentences")
     parser.add_argument("--tatoeba", type=int, default=0, help="score this many of Tatoeba's sentences too (0)")

@@ -1,7 +1,7 @@
 """Forms of a translator's matrix products beside each other: what each costs on an execution provider.
 
-    python -m tests.benchmarks.graph_forms --bundle models/translate-en-de/6
-    .venv-openvino/bin/python -m tests.benchmarks.graph_forms --bundle models/translate-en-de/6 --provider openvino
+    python -m tests.benchmarks.graph_forms --bundle models/translate-en-de/7
+    .venv-openvino/bin/python -m tests.benchmarks.graph_forms --bundle models/translate-en-de/7 --provider openvino
 
 Every form is made from the graphs of the bundle, runs one step of the decoder for five hypotheses of each sentence,
 and takes its turn in every round. Printed are the size of the graph with its weights, medians of the CPU time of a
@@ -41,7 +41,7 @@ Feeds = dict[str, NDArray[Any]]
 def main() -> int:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/6")
+    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/7")
     parser.add_argument("--provider", choices=tuple(_PROVIDERS), default="cpu")
     parser.add_argument("--rounds", type=int, default=60)
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """Counts the sentences that a translator between English and German gives back instead of translating them.
 
-    python -m tests.benchmarks.kept_sentences --bundle models/translate-en-de/6
-    python -m tests.benchmarks.kept_sentences --bundle models/translate-de-en/6 --beam-size 1
+    python -m tests.benchmarks.kept_sentences --bundle models/translate-en-de/7
+    python -m tests.benchmarks.kept_sentences --bundle models/translate-de-en/7 --beam-size 1
 
 README.md says how to read what is printed.
 """
@@ -24,7 +24,7 @@ _AT_ONCE = 100
 def main(argv: Sequence[str] | None = None) -> int:
     """Count; returns the exit code."""
     parser = parser_of(__doc__)
-    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/6")
+    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/7")
     parser.add_argument("--beam-size", type=int, help="1 is greedy (the model's default)")
     parser.add_argument("--tatoeba", type=int, default=2000, help="this many of Tatoeba's sentences (2,000)")
     parser.add_argument("--split", choices=("dev", "test"), default="dev", help="of both data sets (dev)")

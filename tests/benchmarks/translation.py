@@ -1,7 +1,7 @@
 """Measures a translator: `lectern serve` on one core over HTTP beside PyTorch, one sentence at a time.
 
-    python tests/benchmarks/translation.py --bundle models/translate-en-de/6 --compile
-    python tests/benchmarks/translation.py --bundle models/translate-en-de/6 --run runs/en-de
+    python tests/benchmarks/translation.py --bundle models/translate-en-de/7 --compile
+    python tests/benchmarks/translation.py --bundle models/translate-en-de/7 --run runs/en-de
 
 README.md says how to read what is printed.
 """
@@ -41,7 +41,7 @@ MAX_DIFFERENCES = 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/6")
+    parser.add_argument("--bundle", type=Path, required=True, help="the model, as models/translate-en-de/7")
     parser.add_argument(
         "--run", type=Path, help="the run it was exported from, for PyTorch's weights (the bundle's own)"
     )
@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _measure(options: argparse.Namespace) -> None:
     manifest = read_bundle(options.bundle).manifest
     if manifest.task is not Task.TRANSLATION:
-        raise BenchmarkError(f"{options.bundle}: is no translator; name one, as models/translate-en-de/6")
+        raise BenchmarkError(f"{options.bundle}: is no translator; name one, as models/translate-en-de/7")
     sentences = _sentences(options)
     serving_core, calling_core = cores()
     with ExitStack() as stack:

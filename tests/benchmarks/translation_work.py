@@ -1,7 +1,7 @@
 """A translator in PyTorch, one sentence at a time, timed in a process of its own for translation.py.
 
     python tests/benchmarks/translation_work.py RUN SENTENCES --beam-size 5 --length-penalty 1
-    python tests/benchmarks/translation_work.py models/translate-en-de/6 SENTENCES --compile
+    python tests/benchmarks/translation_work.py models/translate-en-de/7 SENTENCES --compile
 
 The weights are a run's, or those that a bundle's graphs hold. Greedy search is measured eager and, if asked for, with
 the decoder's step compiled by torch.compile.

@@ -55,7 +55,7 @@ def open_predictor(path: Path) -> TranslationPredictor:
     limits = Limits().model_copy(update={"max_texts": sys.maxsize, "max_total_characters": sys.maxsize})
     predictor = load_predictor(read_bundle(path), session_opener(("cpu",), 1, False), limits)
     if not isinstance(predictor, TranslationPredictor) or set(predictor.selectors.values()) != LANGUAGES:
-        raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/6")
+        raise BundleError(f"{path}: is no translator of English and German; name one, as models/translate-en-de/7")
     return predictor
 
 

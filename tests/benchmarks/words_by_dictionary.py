@@ -1,6 +1,6 @@
 """How often a translator of English and German translates a single word like a dictionary.
 
-    python tests/benchmarks/words_by_dictionary.py --bundle models/translate-en-de/6
+    python tests/benchmarks/words_by_dictionary.py --bundle models/translate-en-de/7
     python tests/benchmarks/words_by_dictionary.py --run runs/en-de --half test --show --dictionary de-en.txt
 
 The dictionary is Ding's (Frank Richter, TU Chemnitz, GPL); README.md says where it is and how to read what is printed.
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Translate and count; returns the exit code."""
     parser = parser_of(__doc__)
     model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--bundle", type=Path, help="the model, as models/translate-en-de/6")
+    model.add_argument("--bundle", type=Path, help="the model, as models/translate-en-de/7")
     model.add_argument("--run", type=Path, help="a run, translated by PyTorch with the search of its dev evaluation")
     parser.add_argument("--dictionary", type=Path, default=INSTALLED, help=f"Ding's de-en.txt ({INSTALLED})")
     parser.add_argument("--words", type=int, default=1000, metavar="N", help="the N most frequent words (1000)")

@@ -163,7 +163,7 @@ def test_openvino_has_an_environment_of_its_own_which_serves_too(checkout: Path)
 
 
 def test_taggers_and_translators_are_measured_beside_their_peers(checkout: Path) -> None:
-    for version in ("pos-en/3", "pos-en/12", "translate-en-de/6"):
+    for version in ("pos-en/3", "pos-en/12", "translate-en-de/7"):
         (checkout / "models" / version).mkdir(parents=True)
     plan = make(checkout, "-n", "bench-taggers", "ARGS=--rounds 1").stdout
     assert "-m venv --clear .venv-spacy\n" in plan
@@ -172,7 +172,7 @@ def test_taggers_and_translators_are_measured_beside_their_peers(checkout: Path)
     assert "measure --bundle models/pos-en/12 --spacy .venv-spacy/ewt --spacy-python" in measure
     assert measure.endswith("--rounds 1")
     plan = make(checkout, "-n", "bench-translators", "ARGS=--rounds 1").stdout
-    assert plan.rstrip().endswith("translation.py --bundle models/translate-en-de/6 --compile --rounds 1")
+    assert plan.rstrip().endswith("translation.py --bundle models/translate-en-de/7 --compile --rounds 1")
     assert ".venv-spacy" in make(checkout, "-n", "clean").stdout
 
 

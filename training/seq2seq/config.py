@@ -163,7 +163,7 @@ class TranslatorConfig:
     init: str = field(
         default="",
         metadata=doc(
-            "run, or version of an exported bundle (models/translate-en-de/6), to initialize from: its weights, "
+            "run, or version of an exported bundle (models/translate-en-de/7), to initialize from: its weights, "
             "network settings and vocabulary are reused"
         ),
     )

@@ -64,10 +64,10 @@ def test_words_are_counted_as_they_stand_within_sentences() -> None:
 
 def test_without_the_dictionary_it_says_where_to_get_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     absent = tmp_path / "de-en.txt"
-    assert main(["--bundle", "models/translate-en-de/6", "--dictionary", str(absent)]) == 2
+    assert main(["--bundle", "models/translate-en-de/7", "--dictionary", str(absent)]) == 2
     assert f"words: {absent}: No such file or directory; install it" in capsys.readouterr().err
     absent.write_bytes(b"\xff")
-    assert main(["--bundle", "models/translate-en-de/6", "--dictionary", str(absent)]) == 2
+    assert main(["--bundle", "models/translate-en-de/7", "--dictionary", str(absent)]) == 2
     assert "is not UTF-8" in capsys.readouterr().err
 
 

@@ -156,7 +156,7 @@ def test_a_stream_sends_the_text_of_the_answer(pair: str) -> None:
 @pytest.mark.parametrize(
     ("text", "answer"),
     [
-        ("<b>&Datei</b> löschen", "delete <b>&the file</b>"),
+        ("<b>&Datei</b> löschen", "Delete <b>&file</b>"),
         ("<b>_Datei</b> öffnen", "Open <b>_file</b>"),
         ("_Fenster<br>Der Hund", "_Window<br>The dog"),
         ("<i><b>&Fenster</b></i><hr>Der Hund", "<i><b>&Window</b></i><hr>The dog"),

@@ -100,7 +100,7 @@ def test_an_aside_follows_the_word_that_attended_to_the_one_before_it() -> None:
     [
         ("en-de", "My brother (the doctor) lives in Berlin.", "Mein Bruder (der Arzt) lebt in Berlin."),
         ("en-de", "My brother [the doctor] lives in Berlin.", "Mein Bruder [der Arzt] lebt in Berlin."),
-        ("en-de", "It was late \u2013 we went home.", "Es war spät \u2013 wir gingen nach Hause."),
+        ("en-de", "It was late \u2013 we went home.", "Es war spät \u2013 wir sind nach Hause gegangen."),
         ("en-de", "Bring bread/butter and milk.", "Bring Brot/Butter und Milch."),
         ("en-de", "The cat (black) and 12.50 euros (without tax)!", None),
         ("de-en", "Mein Bruder (der Arzt) wohnt in Berlin.", "My brother (the doctor) lives in Berlin."),

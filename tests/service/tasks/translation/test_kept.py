@@ -86,7 +86,7 @@ def test_what_is_no_sentence_comes_back(pair: str, text: str, reason: str) -> No
     ("pair", "text", "answer"),
     [
         ("en-de", "Yes", "Ja"), ("en-de", "I", "Ich"), ("en-de", "Thanks", "Danke"), ("en-de", "the", "die"),
-        ("en-de", "soooooo good", "soooooo gut"), ("de-en", "Danke.", "Thanks."), ("de-en", "Katze", "cat"),
+        ("en-de", "soooooo good", "soooooo gut"), ("de-en", "Danke.", "Thank you."), ("de-en", "Katze", "cat"),
     ],
 )  # fmt: skip
 def test_short_texts_are_translated(pair: str, text: str, answer: str) -> None:

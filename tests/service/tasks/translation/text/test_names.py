@@ -86,8 +86,8 @@ def test_german(finders: dict[str, NameFinder], text: str, expected: dict[str, s
 
 
 def test_what_training_has_learned_decides() -> None:
-    names = NameList(translations={"Hamburg": "Hamborg"}, known_words=frozenset(["Yusuf"]))
-    assert result(finder("en", names), "Yusuf lives in Hamburg.") == {"Hamburg": "Hamborg"}
+    names = NameList(translations={"Rostock": "Rostok"}, known_words=frozenset(["Yusuf"]))
+    assert result(finder("en", names), "Yusuf lives in Rostock.") == {"Rostock": "Rostok"}
     assert NameList.read(names.write()) == names
     with pytest.raises(ValueError, match="no list of names"):
         NameList.read(b'{"names": 1}')

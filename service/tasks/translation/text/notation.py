@@ -114,7 +114,7 @@ def _render_time(text: str, source: str, target: str) -> str:
     if meridiem and target == "de" and 1 <= int(meridiem[1]) <= 12:
         hour = int(meridiem[1]) % 12 + (12 if meridiem[3] in "Pp" else 0)
         return f"{hour}:{meridiem[2]} Uhr" if meridiem[2] else f"{hour} Uhr"
-    return text.replace(".", ":") if source == "de" and not meridiem else text
+    return text.removesuffix("Uhr").rstrip().replace(".", ":") if source == "de" and not meridiem else text
 
 
 def _render_date(text: str, source: str, target: str) -> str:

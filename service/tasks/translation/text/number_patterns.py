@@ -86,7 +86,7 @@ def number_pattern(language: str, other: str = "") -> str:
     exact = "|".join((_TIMESTAMP, _DOI, _ANGLE_OR_LENGTH, _SWISS))
     groups = {
         "DATE": f"{_START}(?:{'|'.join(dates)}){_END}",
-        "TIME": f"{_START}(?:{_times(language)}){_END}",
+        "TIME": f"{_START}(?:{_times(language, other)}){_END}",
         "CODE": _codes(language),
         "NUMBER": _numbers(language),
     }
@@ -116,9 +116,11 @@ def _month_dates(language: str) -> list[str]:
     return [rf"{month} {day}(?!\d)(?:,? \d{{4}})?", rf"{day} (?:of )?{month}(?:,? \d{{4}})?"]
 
 
-def _times(language: str) -> str:
+def _times(language: str, other: str) -> str:
     if language == "de":
-        return rf"\d{{1,2}}\.\d\d(?= ?Uhr)|\d{{1,2}}(?::\d\d)?[AaPp][Mm](?!\w)|{_CLOCK}"
+        # In English nothing stands for Uhr after hours and minutes.
+        with_word = r"\d{1,2}[.:]\d\d ?Uhr(?!\w)|" if other == "en" else ""
+        return rf"{with_word}\d{{1,2}}\.\d\d(?= ?Uhr)|\d{{1,2}}(?::\d\d)?[AaPp][Mm](?!\w)|{_CLOCK}"
     return f"{_ENGLISH_MERIDIEM}|{_CLOCK}" if language == "en" else _CLOCK
 
 

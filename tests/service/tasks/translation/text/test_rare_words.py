@@ -48,7 +48,7 @@ def test_from_english(text: str, expected: dict[str, str]) -> None:
     ("text", "expected"),
     [
         ("49,99 Euro, 80.000 oder 1.234,5", {"49,99": "49.99", "80.000": "80,000", "1.234,5": "1,234.5"}),
-        ("Um 19.30 Uhr oder 7:45 Uhr.", {"19.30": "19:30", "7:45": "7:45"}),
+        ("Um 19.30 Uhr oder 7:45 Uhr.", {"19.30 Uhr": "19:30", "7:45 Uhr": "7:45"}),
         ("Am 3. Mai 1987 und am 25.12.2024.", {"3. Mai 1987": "May 3, 1987", "25.12.2024": "25.12.2024"}),
         ("Vom 5. bis zum 19. August, im 3. Stock.", {"5.": "5th", "19. August": "August 19", "3.": "3rd"}),
         ("Es sind 3. In den 1990er Jahren", {"3": "3", "1990er Jahren": "1990s"}),
